@@ -1,0 +1,1 @@
+//! What goes wrong in an engine, at load and at inference.
