@@ -1,4 +1,5 @@
 //! twofold serves ONNX models over the Open Inference Protocol from two homes: a container, and AWS Lambda.
 
 pub mod engine;
+pub mod protocol;
 pub mod tensor;
