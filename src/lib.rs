@@ -1,4 +1,4 @@
 //! twofold serves ONNX models over the Open Inference Protocol from two homes: a container, and AWS Lambda.
 
-pub mod engine;
+pub mod config;
 pub mod tensor;
