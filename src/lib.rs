@@ -1,5 +1,6 @@
 //! twofold serves ONNX models over the Open Inference Protocol from two homes: a container, and AWS Lambda.
 
 pub mod config;
-pub mod tensor;
 pub mod shutdown;
+pub mod telemetry;
+pub mod tensor;
