@@ -36,7 +36,7 @@ struct Inner {
 }
 
 impl Metrics {
-    /// The type of what [`Metrics::encode`] writes: OpenMetrics, which every Prometheus since 2.5 reads.
+    /// The type of what [`Metrics::encode`] writes: `OpenMetrics`, which every Prometheus since 2.5 reads.
     pub const CONTENT_TYPE: &'static str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
     /// A registry with every metric of the process.
@@ -85,7 +85,7 @@ impl Metrics {
         self.0.models.find(name, version)
     }
 
-    /// Everything in the text form of OpenMetrics 1.0.
+    /// Everything in the text form of `OpenMetrics` 1.0.
     pub fn encode(&self) -> String {
         let mut text = String::with_capacity(16 << 10);
         // Writing to a string cannot fail, and no metric fails by itself.
