@@ -1,6 +1,7 @@
 //! Tensors: what the wire, the engines and the store have in common, and all that they share.
 
 mod data;
+mod excerpt;
 mod signature;
 #[cfg(test)]
 mod tests;
@@ -8,6 +9,7 @@ mod tests;
 use std::fmt;
 
 pub use data::{Data, Strings};
+pub use excerpt::Excerpt;
 pub use signature::{Mismatch, Signature, TensorSpec};
 
 /// Element type of a tensor, as the Open Inference Protocol names them (its section "Tensor Data Types").

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Datatype, Tensor, write_list};
+use super::{Datatype, Excerpt, Tensor, write_list};
 
 /// One named input or output of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl TensorSpec {
             (_, true) => Sizes(&self.shape).to_string(),
             _ => format!("{} {}", self.datatype, Sizes(&self.shape)),
         };
-        Err(Mismatch { name: self.name.clone(), expected, got })
+        Err(Mismatch::Differs { name: self.name.clone(), expected, got })
     }
 }
 
@@ -57,20 +57,55 @@ impl fmt::Display for Sizes<'_> {
     }
 }
 
-/// A tensor whose datatype or shape is not the one that the model takes.
+/// Inputs that are not the ones that a model takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mismatch {
-    /// The input's name.
-    pub name: String,
-    /// Datatype, shape or both, as the model declares them.
-    pub expected: String,
-    /// The same of what came.
-    pub got: String,
+pub enum Mismatch {
+    /// The model has no input of this name.
+    Unknown {
+        /// As the client wrote it.
+        name: String,
+        /// The inputs that the model has.
+        expected: Vec<String>,
+    },
+    /// The same input was given twice.
+    Repeated {
+        /// The input's name.
+        name: String,
+    },
+    /// An input of the model was not given.
+    Missing {
+        /// The input's name.
+        name: String,
+        /// Its datatype and shape.
+        expected: String,
+    },
+    /// Datatype, shape or both differ.
+    Differs {
+        /// The input's name.
+        name: String,
+        /// What differs, as the model declares it.
+        expected: String,
+        /// The same of what came.
+        got: String,
+    },
 }
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "input '{}': expected {}, got {}", self.name, self.expected, self.got)
+        match self {
+            Self::Unknown { name, expected } => {
+                write!(f, "input {}: the model has no such input; it takes ", Excerpt(name))?;
+                for (position, name) in expected.iter().enumerate() {
+                    write!(f, "{}'{name}'", if position > 0 { ", " } else { "" })?;
+                }
+                Ok(())
+            }
+            Self::Repeated { name } => write!(f, "input '{name}': given twice"),
+            Self::Missing { name, expected } => write!(f, "input '{name}': missing; expected {expected}"),
+            Self::Differs { name, expected, got } => {
+                write!(f, "input '{name}': expected {expected}, got {got}")
+            }
+        }
     }
 }
 
@@ -81,4 +116,32 @@ pub struct Signature {
     pub inputs: Vec<TensorSpec>,
     /// The outputs.
     pub outputs: Vec<TensorSpec>,
+}
+
+impl Signature {
+    /// Puts named tensors into the order of the inputs, each of them once and fitting.
+    pub fn bind(&self, named: Vec<(String, Tensor)>) -> Result<Vec<Tensor>, Mismatch> {
+        let mut slots: Vec<Option<Tensor>> = self.inputs.iter().map(|_| None).collect();
+        for (name, tensor) in named {
+            let found = self.inputs.iter().zip(&mut slots).find(|(spec, _)| spec.name == name);
+            let Some((spec, slot)) = found else {
+                let expected = self.inputs.iter().map(|spec| spec.name.clone()).collect();
+                return Err(Mismatch::Unknown { name, expected });
+            };
+            spec.check(&tensor)?;
+            if slot.replace(tensor).is_some() {
+                return Err(Mismatch::Repeated { name });
+            }
+        }
+        self.inputs
+            .iter()
+            .zip(slots)
+            .map(|(spec, slot)| {
+                slot.ok_or_else(|| Mismatch::Missing {
+                    name: spec.name.clone(),
+                    expected: format!("{} {}", spec.datatype, Sizes(&spec.shape)),
+                })
+            })
+            .collect()
+    }
 }

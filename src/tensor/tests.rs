@@ -40,3 +40,27 @@ fn a_mismatch_names_only_what_differs() {
     assert_eq!(message(tensor(&[1, 2], Data::Int64(vec![0; 2]))), "input 'x': expected FP32, got INT64");
     assert_eq!(message(tensor(&[1], Data::Int64(vec![0]))), "input 'x': expected FP32 [-1,2], got INT64 [1]");
 }
+
+#[test]
+fn inputs_are_bound_by_name_each_once() {
+    let spec = |name: &str| TensorSpec::new(name, Datatype::Int8, [-1]);
+    let signature = Signature { inputs: vec![spec("a"), spec("b")], outputs: vec![] };
+    let named =
+        |name: &str, value| (name.to_owned(), Tensor::new(Shape::new([1]), Data::Int8(vec![value])).unwrap());
+    let bound = signature.bind(vec![named("b", 2), named("a", 1)]).unwrap();
+    assert_eq!(
+        bound.iter().map(Tensor::data).collect::<Vec<_>>(),
+        [&Data::Int8(vec![1]), &Data::Int8(vec![2])]
+    );
+
+    let message = |inputs| signature.bind(inputs).unwrap_err().to_string();
+    assert_eq!(message(vec![named("a", 1)]), "input 'b': missing; expected INT8 [-1]");
+    assert_eq!(message(vec![named("a", 1), named("a", 1)]), "input 'a': given twice");
+    assert_eq!(message(vec![named("c", 1)]), "input 'c': the model has no such input; it takes 'a', 'b'");
+}
+
+#[test]
+fn an_excerpt_is_short_and_printable() {
+    assert_eq!(Excerpt("a\n").to_string(), "'a\\n'");
+    assert_eq!(Excerpt(&"x".repeat(65)).to_string(), format!("'{}…'", "x".repeat(64)));
+}

@@ -1,0 +1,169 @@
+"""Makes the small ONNX models that the tests serve; the committed files are what this writes.
+
+    python tests/models/make.py            writes them
+    python tests/models/make.py --check    fails where a committed file differs
+
+repository/       models that rten runs, several versions of one among them
+every_datatype/   one model per datatype of the protocol that passes it through, whether an engine runs it or not
+partly_broken/    one good model among broken ones
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+HERE = Path(__file__).parent
+DATATYPES = {
+    "bool": TensorProto.BOOL,
+    "uint8": TensorProto.UINT8,
+    "uint16": TensorProto.UINT16,
+    "uint32": TensorProto.UINT32,
+    "uint64": TensorProto.UINT64,
+    "int8": TensorProto.INT8,
+    "int16": TensorProto.INT16,
+    "int32": TensorProto.INT32,
+    "int64": TensorProto.INT64,
+    "fp16": TensorProto.FLOAT16,
+    "fp32": TensorProto.FLOAT,
+    "fp64": TensorProto.DOUBLE,
+    "bytes": TensorProto.STRING,
+}
+# What rten carries from input to output.
+CARRIED = ["bool", "uint8", "int8", "int32", "int64", "fp32", "fp64"]
+
+
+def value(name, datatype, shape):
+    """A named input or output; a string among the sizes stands for any size."""
+    return helper.make_tensor_value_info(name, datatype, shape)
+
+
+def model(nodes, inputs, outputs, constants=(), domains=()):
+    """The bytes of a model; the same on every run."""
+    graph = helper.make_graph(nodes, "graph", inputs, outputs, list(constants))
+    opsets = [helper.make_opsetid("", 17)] + [helper.make_opsetid(domain, 1) for domain in domains]
+    made = helper.make_model(graph, producer_name="twofold", opset_imports=opsets)
+    made.ir_version = 8
+    return made.SerializeToString(deterministic=True)
+
+
+def identity(datatype, shape=("n",)):
+    """Passes `x` on as `y`."""
+    return model(
+        [helper.make_node("Identity", ["x"], ["y"], name="identity")],
+        [value("x", datatype, shape)],
+        [value("y", datatype, shape)],
+    )
+
+
+def plus(constant):
+    """Adds a constant, so that one sees which version answered."""
+    return model(
+        [helper.make_node("Add", ["x", "c"], ["y"], name="plus")],
+        [value("x", TensorProto.FLOAT, ["n"])],
+        [value("y", TensorProto.FLOAT, ["n"])],
+        [numpy_helper.from_array(np.array([constant], dtype=np.float32), "c")],
+    )
+
+
+def add():
+    """The sum of two inputs."""
+    inputs = [value(name, TensorProto.FLOAT, ["n", 3]) for name in ("a", "b")]
+    node = helper.make_node("Add", ["a", "b"], ["sum"], name="add")
+    return model([node], inputs, [value("sum", TensorProto.FLOAT, ["n", 3])])
+
+
+def mixed():
+    """Three inputs of three datatypes, each passed on."""
+    kinds = {"integers": TensorProto.INT64, "floats": TensorProto.FLOAT, "flags": TensorProto.BOOL}
+    return model(
+        [helper.make_node("Identity", [name], [f"{name}_out"], name=name) for name in kinds],
+        [value(name, kind, ["n", 2]) for name, kind in kinds.items()],
+        [value(f"{name}_out", kind, ["n", 2]) for name, kind in kinds.items()],
+    )
+
+
+def by_zero():
+    """Divides by zero: infinities, and NaN for zero itself."""
+    return model(
+        [helper.make_node("Div", ["x", "zero"], ["y"], name="divide")],
+        [value("x", TensorProto.FLOAT, ["n"])],
+        [value("y", TensorProto.FLOAT, ["n"])],
+        [numpy_helper.from_array(np.array([0], dtype=np.float32), "zero")],
+    )
+
+
+def unsupported():
+    """Two operators that rten lacks, one of them in a subgraph."""
+    branch = helper.make_graph(
+        [helper.make_node("MadeUp", ["x"], ["then_y"], domain="example.test", name="made_up")],
+        "then",
+        [],
+        [value("then_y", TensorProto.FLOAT, ["n"])],
+    )
+    other = helper.make_graph(
+        [helper.make_node("Identity", ["x"], ["else_y"], name="other")],
+        "else",
+        [],
+        [value("else_y", TensorProto.FLOAT, ["n"])],
+    )
+    nodes = [
+        helper.make_node("If", ["flag"], ["z"], name="choice", then_branch=branch, else_branch=other),
+        helper.make_node(
+            "TreeEnsembleClassifier", ["z"], ["label", "scores"], domain="ai.onnx.ml", name="forest"
+        ),
+    ]
+    return model(
+        nodes,
+        [value("x", TensorProto.FLOAT, ["n"]), value("flag", TensorProto.BOOL, [])],
+        [value("label", TensorProto.INT64, ["n"])],
+        domains=["ai.onnx.ml", "example.test"],
+    )
+
+
+def files():
+    """Every file by its path, and its bytes."""
+    carried = {f"repository/identity_{name}/1/model.onnx": identity(DATATYPES[name]) for name in CARRIED}
+    every = {f"every_datatype/identity_{n}/model.onnx": identity(kind) for n, kind in DATATYPES.items()}
+    versions = {f"repository/versions/{v}/model.onnx": plus(v) for v in (1, 2, 10)}
+    good = identity(TensorProto.FLOAT)
+    return {
+        **carried,
+        **every,
+        **versions,
+        "repository/add/1/model.onnx": add(),
+        "repository/matrix/1/model.onnx": identity(TensorProto.FLOAT, ["n", 2, 3]),
+        "repository/scalar/1/model.onnx": identity(TensorProto.FLOAT, []),
+        "repository/mixed/1/model.onnx": mixed(),
+        "repository/by_zero/1/model.onnx": by_zero(),
+        "partly_broken/good/model.onnx": good,
+        "partly_broken/truncated/model.onnx": good[: len(good) // 2],
+        "partly_broken/not_onnx/model.onnx": b"this is a text, not a model\n",
+        "partly_broken/unsupported/model.onnx": unsupported(),
+        "partly_broken/unknown_key/model.onnx": good,
+        "partly_broken/unknown_key/twofold.json": b'{"colour": "blue"}\n',
+    }
+
+
+def main():
+    """Writes the files, or compares them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="compare with the committed files, write nothing")
+    check = parser.parse_args().check
+    faults = []
+    for path, data in files().items():
+        file = HERE / path
+        if check:
+            if not file.is_file() or file.read_bytes() != data:
+                faults.append(path)
+            continue
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    print(f"{len(files())} files")
+    sys.exit(f"differs: {', '.join(faults)}" if faults else 0)
+
+
+if __name__ == "__main__":
+    main()
