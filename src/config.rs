@@ -1,0 +1,197 @@
+//! Every setting: its variable, flag, default and meaning, in one place. The only reader of the environment.
+//!
+//! A setting is one field below. Its flag is the field's name in kebab case, its variable is `TWOFOLD_` and the name in
+//! capitals, its meaning is the doc comment. A flag beats a variable; what is unknown or malformed is refused by name.
+
+mod refusal;
+mod values;
+mod variables;
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+
+use clap::{CommandFactory, FromArgMatches};
+use tracing_subscriber::filter::Targets;
+
+pub use refusal::Refusal;
+pub use values::{LogFormat, ModelEntry};
+
+/// What a process is told when it starts.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(
+    name = "twofold",
+    version,
+    about = "Serves ONNX models over the Open Inference Protocol",
+    args_override_self = true,
+    next_line_help = true
+)]
+pub struct Config {
+    /// Where and how connections are accepted.
+    #[command(flatten)]
+    pub server: Server,
+    /// Models to serve: comma-separated [NAME=]REFERENCE
+    // The full path keeps clap from taking one flag per element: the last flag is the whole list.
+    #[arg(long, value_name = "LIST", default_value = "embedded:digits", value_parser = values::models)]
+    pub models: std::vec::Vec<ModelEntry>,
+    /// What a request may ask for.
+    #[command(flatten)]
+    pub http: Http,
+    /// Logs.
+    #[command(flatten)]
+    pub telemetry: Telemetry,
+    /// Where the function runs, told by variables that the home itself sets.
+    #[arg(skip)]
+    pub home: Home,
+    /// What Lambda tells its functions.
+    #[arg(skip)]
+    pub lambda: Lambda,
+}
+
+/// Where and how connections are accepted.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub struct Server {
+    /// Address of the server
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = values::address)]
+    pub listen: SocketAddr,
+}
+
+/// What a request may ask for.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub struct Http {
+    /// Largest request body, after decompression: bytes, or a number of KiB, MiB or GiB
+    #[arg(long, value_name = "SIZE", default_value = "6MiB", value_parser = values::size)]
+    pub body_limit: usize,
+}
+
+/// Logs.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+pub struct Telemetry {
+    /// Filter of the log: a level (off, error, warn, info, debug, trace), then any number of TARGET=LEVEL
+    #[arg(long = "log", id = "log", value_name = "FILTER", default_value = "info", value_parser = values::filter)]
+    pub filter: Targets,
+    /// Form of the log: json, text, or auto, which is text on a terminal and json elsewhere
+    #[arg(long = "log-format", id = "log-format", value_name = "FORMAT", default_value = "auto", value_parser = values::log_format)]
+    pub format: LogFormat,
+}
+
+/// What Lambda tells its functions; empty elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lambda {
+    /// `AWS_LAMBDA_RUNTIME_API`: host and port of the runtime API.
+    pub runtime_api: Option<String>,
+}
+
+/// Where the function runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Home {
+    /// A pod, told by `KUBERNETES_SERVICE_HOST`.
+    Kubernetes,
+    /// A Lambda function, told by `AWS_LAMBDA_FUNCTION_NAME` or `AWS_LAMBDA_RUNTIME_API`.
+    Lambda,
+    /// Anywhere else.
+    #[default]
+    Local,
+}
+
+impl Home {
+    /// The word for it in logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Home::Kubernetes => "kubernetes",
+            Home::Lambda => "lambda",
+            Home::Local => "local",
+        }
+    }
+}
+
+/// One setting, for documents that list them all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The environment's variable, such as `TWOFOLD_LISTEN`.
+    pub variable: String,
+    /// The flag of the same meaning, such as `--listen`.
+    pub flag: String,
+    /// The value that holds when neither is given.
+    pub default: String,
+    /// What it is for.
+    pub meaning: String,
+}
+
+impl Config {
+    /// Reads a command line (the program's name first) and an environment; the process's own is not looked at.
+    ///
+    /// Fails on an unknown flag or `TWOFOLD_*` variable and on a malformed value; also where `--help` or `--version`
+    /// asks for an answer instead of a start.
+    pub fn parse<A, V>(args: A, vars: V) -> Result<Self, Refusal>
+    where
+        A: IntoIterator,
+        A::Item: Into<OsString>,
+        V: IntoIterator<Item = (String, String)>,
+    {
+        let vars: Vec<(String, String)> = vars.into_iter().collect();
+        let has = |name: &str| vars.iter().any(|(variable, _)| variable == name);
+        let home = if has("AWS_LAMBDA_FUNCTION_NAME") || has("AWS_LAMBDA_RUNTIME_API") {
+            Home::Lambda
+        } else if has("KUBERNETES_SERVICE_HOST") {
+            Home::Kubernetes
+        } else {
+            Home::Local
+        };
+
+        let command = command();
+        let mut line: Vec<OsString> = args.into_iter().map(Into::into).collect();
+        if line.is_empty() {
+            line.push(command.get_name().into());
+        }
+        // By itself first, so that --help is answered whatever the environment holds.
+        command.clone().try_get_matches_from(&line).map_err(|error| Refusal::of_flag(&error))?;
+        // Flags come after the variables: the last one holds.
+        line.splice(1..1, variables::as_flags(&command, &vars, home)?);
+        let matches = command.try_get_matches_from(line).map_err(|error| Refusal::of_flag(&error))?;
+        let mut config = Self::from_arg_matches(&matches).map_err(|error| Refusal::of_flag(&error))?;
+        config.home = home;
+        config.lambda.runtime_api =
+            vars.into_iter().find(|(name, _)| name == "AWS_LAMBDA_RUNTIME_API").map(|(_, value)| value);
+        Ok(config)
+    }
+
+    /// Reads the process's own command line and environment.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn from_process() -> Result<Self, Refusal> {
+        let vars = variables::as_text(std::env::vars_os())?;
+        Self::parse(std::env::args_os(), vars)
+    }
+
+    /// Every setting, in the order of `--help`.
+    pub fn settings() -> impl Iterator<Item = Setting> {
+        let command = Self::command();
+        let settings: Vec<Setting> = command
+            .get_arguments()
+            .filter_map(|arg| {
+                let flag = arg.get_long()?;
+                let default: Vec<_> = arg.get_default_values().iter().map(|v| v.to_string_lossy()).collect();
+                Some(Setting {
+                    variable: variables::of_flag(flag),
+                    flag: format!("--{flag}"),
+                    default: default.join(","),
+                    meaning: arg.get_help().map(ToString::to_string).unwrap_or_default(),
+                })
+            })
+            .collect();
+        settings.into_iter()
+    }
+}
+
+/// The command line, each flag's help naming its variable.
+fn command() -> clap::Command {
+    Config::command().mut_args(|arg| match (arg.get_long(), arg.get_help()) {
+        (Some(flag), Some(help)) => {
+            let help = format!("{help} [env: {}]", variables::of_flag(flag));
+            arg.help(help)
+        }
+        _ => arg,
+    })
+}

@@ -1,0 +1,258 @@
+use super::*;
+
+fn parse(args: &[&str], vars: &[(&str, &str)]) -> Result<Config, Refusal> {
+    let vars = vars.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+    Config::parse(["server"].iter().chain(args), vars)
+}
+
+fn refused(args: &[&str], vars: &[(&str, &str)]) -> String {
+    let refusal = parse(args, vars).unwrap_err();
+    assert_eq!(refusal.exit_code(), 64, "{refusal}");
+    refusal.to_string()
+}
+
+fn entry(name: Option<&str>, reference: &str) -> ModelEntry {
+    ModelEntry { name: name.map(str::to_owned), reference: reference.to_owned() }
+}
+
+#[test]
+fn defaults_hold_where_nothing_is_said() {
+    let config = parse(&[], &[("PATH", "/bin"), ("OTHER_TWOFOLD_X", "1")]).unwrap();
+    assert_eq!(config.server, Server { listen: "127.0.0.1:8080".parse().unwrap() });
+    assert_eq!(config.models, [entry(None, "embedded:digits")]);
+    assert_eq!(config.http, Http { body_limit: 6 * 1024 * 1024 });
+    assert_eq!(config.telemetry, Telemetry { filter: "info".parse().unwrap(), format: LogFormat::Auto });
+    assert_eq!(config.home, Home::Local);
+    assert_eq!(config.lambda, Lambda { runtime_api: None });
+}
+
+#[test]
+fn a_variable_beats_the_default_and_a_flag_beats_the_variable() {
+    let vars = [
+        ("TWOFOLD_LISTEN", "[::]:1"),
+        ("TWOFOLD_MODELS", "a=dir:/a,b=dir:/b"),
+        ("TWOFOLD_BODY_LIMIT", "512KiB"),
+        ("TWOFOLD_LOG", "warn,twofold::http=debug"),
+        ("TWOFOLD_LOG_FORMAT", "text"),
+    ];
+    let config = parse(&[], &vars).unwrap();
+    assert_eq!(config.server.listen, "[::]:1".parse().unwrap());
+    assert_eq!(config.models, [entry(Some("a"), "dir:/a"), entry(Some("b"), "dir:/b")]);
+    assert_eq!(config.http.body_limit, 512 * 1024);
+    assert_eq!(config.telemetry.filter, "warn,twofold::http=debug".parse().unwrap());
+    assert_eq!(config.telemetry.format, LogFormat::Text);
+
+    let flags =
+        ["--listen=0.0.0.0:2", "--models", "dir:/c", "--body-limit", "7", "--log=off", "--log-format=json"];
+    let config = parse(&flags, &vars).unwrap();
+    assert_eq!(config.server.listen, "0.0.0.0:2".parse().unwrap());
+    assert_eq!(config.models, [entry(None, "dir:/c")]);
+    assert_eq!(config.http.body_limit, 7);
+    assert_eq!(config.telemetry.filter, "off".parse().unwrap());
+    assert_eq!(config.telemetry.format, LogFormat::Json);
+}
+
+#[test]
+fn the_home_is_told_by_its_own_variables() {
+    let home = |vars: &[(&str, &str)]| parse(&[], vars).unwrap().home.name();
+    assert_eq!(home(&[]), "local");
+    assert_eq!(home(&[("KUBERNETES_SERVICE_HOST", "10.0.0.1")]), "kubernetes");
+    assert_eq!(home(&[("AWS_LAMBDA_FUNCTION_NAME", "digits")]), "lambda");
+    assert_eq!(
+        home(&[("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"), ("KUBERNETES_SERVICE_HOST", "x")]),
+        "lambda"
+    );
+    let config = parse(&[], &[("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")]).unwrap();
+    assert_eq!(config.lambda.runtime_api.as_deref(), Some("127.0.0.1:9001"));
+}
+
+#[test]
+fn bad_values_are_refused_by_the_name_that_they_were_given_under() {
+    for (variable, flag, value, reason) in [
+        (
+            "TWOFOLD_LISTEN",
+            "--listen",
+            "localhost",
+            "expected an IP address and a port, such as 127.0.0.1:8080 or [::]:8080",
+        ),
+        (
+            "TWOFOLD_LISTEN",
+            "--listen",
+            "",
+            "expected an IP address and a port, such as 127.0.0.1:8080 or [::]:8080",
+        ),
+        ("TWOFOLD_LOG_FORMAT", "--log-format", "JSON", "expected auto, json or text"),
+        (
+            "TWOFOLD_LOG",
+            "--log",
+            "inof",
+            "expected off, error, warn, info, debug or trace instead of 'inof', as in info or info,twofold::http=debug",
+        ),
+        ("TWOFOLD_LOG", "--log", "=info", "expected a target before the = of '=info'"),
+        ("TWOFOLD_MODELS", "--models", "", "expected [NAME=]REFERENCE, comma-separated, instead of ''"),
+        ("TWOFOLD_MODELS", "--models", "a=", "expected [NAME=]REFERENCE, comma-separated, instead of 'a='"),
+        ("TWOFOLD_MODELS", "--models", "a=dir:/a,a=dir:/b", "the name 'a' is given twice"),
+        ("TWOFOLD_MODELS", "--models", "dir:/a,dir:/a", "'dir:/a' is listed twice"),
+        (
+            "TWOFOLD_MODELS",
+            "--models",
+            "a b=dir:/a",
+            "expected a name of letters, digits, _, - and . that begins with none of - and . instead of 'a b'",
+        ),
+    ] {
+        let expected = format!("{variable}: '{value}' is refused: {reason}");
+        assert_eq!(refused(&[], &[(variable, value)]), expected);
+        let expected = format!("{flag}: '{value}' is refused: {reason}");
+        assert_eq!(refused(&[&format!("{flag}={value}")], &[]), expected);
+    }
+}
+
+#[test]
+fn sizes_are_bytes_or_binary_units() {
+    let limit =
+        |value: &str| parse(&[], &[("TWOFOLD_BODY_LIMIT", value)]).map(|config| config.http.body_limit);
+    assert_eq!(limit("1"), Ok(1));
+    assert_eq!(limit("3KiB"), Ok(3 << 10));
+    assert_eq!(limit("3MiB"), Ok(3 << 20));
+    assert_eq!(limit("3GiB"), Ok(3 << 30));
+    let hostile = [
+        "",
+        "0",
+        "0MiB",
+        "-1",
+        "+1",
+        "1.5MiB",
+        "6MB",
+        "6 MiB",
+        "MiB",
+        "6mib",
+        "18446744073709551616",
+        "17179869184GiB",
+    ];
+    for value in hostile {
+        assert_eq!(
+            limit(value).unwrap_err().to_string(),
+            format!(
+                "TWOFOLD_BODY_LIMIT: '{value}' is refused: expected a size above zero, such as 6MiB, 512KiB, 1GiB or 6291456"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_bad_variable_is_refused_even_where_a_flag_beats_it() {
+    assert_eq!(
+        refused(&["--body-limit=1"], &[("TWOFOLD_BODY_LIMIT", "x")]),
+        "TWOFOLD_BODY_LIMIT: 'x' is refused: expected a size above zero, such as 6MiB, 512KiB, 1GiB or 6291456"
+    );
+}
+
+#[test]
+fn what_does_not_exist_is_refused_by_name() {
+    for (name, nearest) in [
+        ("TWOFOLD_LISTN", "TWOFOLD_LISTEN"),
+        ("TWOFOLD_MODEL", "TWOFOLD_MODELS"),
+        ("TWOFOLD_BODYLIMIT", "TWOFOLD_BODY_LIMIT"),
+        ("TWOFOLD_LOGS", "TWOFOLD_LOG"),
+        ("TWOFOLD_LOGFORMAT", "TWOFOLD_LOG_FORMAT"),
+        ("TWOFOLD_listen", "TWOFOLD_LISTEN"),
+    ] {
+        assert_eq!(
+            refused(&[], &[(name, "1")]),
+            format!("{name}: there is no such setting; did you mean {nearest}?")
+        );
+    }
+    assert_eq!(refused(&["--lisen=1"], &[]), "unexpected argument '--lisen' found; see --help");
+    assert_eq!(refused(&["digits"], &[]), "unexpected argument 'digits' found; see --help");
+    assert_eq!(
+        refused(&["--listen"], &[]),
+        "a value is required for '--listen <ADDRESS>' but none was supplied; see --help"
+    );
+}
+
+#[test]
+fn links_to_a_service_of_the_same_name_are_not_settings_on_kubernetes() {
+    let links = [
+        ("TWOFOLD_SERVICE_HOST", "10.0.0.2"),
+        ("TWOFOLD_SERVICE_PORT", "80"),
+        ("TWOFOLD_SERVICE_PORT_HTTP", "80"),
+        ("TWOFOLD_PORT", "tcp://10.0.0.2:80"),
+        ("TWOFOLD_PORT_80_TCP_ADDR", "10.0.0.2"),
+        ("TWOFOLD_DIGITS_SERVICE_HOST", "10.0.0.3"),
+        ("TWOFOLD_DIGITS_PORT_80_TCP", "tcp://10.0.0.3:80"),
+        ("KUBERNETES_SERVICE_HOST", "10.0.0.1"),
+    ];
+    assert_eq!(parse(&[], &links).unwrap().home, Home::Kubernetes);
+    assert_eq!(
+        refused(&[], &links[..1]),
+        "TWOFOLD_SERVICE_HOST: there is no such setting; did you mean TWOFOLD_MODELS?"
+    );
+    assert_eq!(
+        refused(&[], &[("KUBERNETES_SERVICE_HOST", "10.0.0.1"), ("TWOFOLD_PORT", "80")]),
+        "TWOFOLD_PORT: there is no such setting; did you mean TWOFOLD_LOG?"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_setting_that_is_no_text_is_refused() {
+    use std::os::unix::ffi::OsStringExt;
+    let bad = || OsString::from_vec(vec![b'a', 0xff]);
+    let vars = variables::as_text([(bad(), "x".into()), ("OTHER".into(), bad())].into_iter());
+    assert_eq!(vars, Ok(vec![]));
+    let refusal = variables::as_text([("TWOFOLD_MODELS".into(), bad())].into_iter()).unwrap_err();
+    assert_eq!(refusal.to_string(), "TWOFOLD_MODELS: 'a\u{fffd}' is refused: expected UTF-8");
+}
+
+#[test]
+fn help_and_version_are_answers() {
+    let version = parse(&["--version"], &[]).unwrap_err();
+    assert_eq!(
+        (version.exit_code(), version.to_string()),
+        (0, format!("twofold {}", env!("CARGO_PKG_VERSION")))
+    );
+    let help = parse(&["--help"], &[("TWOFOLD_LISTEN", "nowhere")]).unwrap_err();
+    assert_eq!(help.exit_code(), 0);
+    assert_eq!(
+        help.to_string(),
+        r"Serves ONNX models over the Open Inference Protocol
+
+Usage: server [OPTIONS]
+
+Options:
+      --listen <ADDRESS>
+          Address of the server [env: TWOFOLD_LISTEN] [default: 127.0.0.1:8080]
+      --models <LIST>
+          Models to serve: comma-separated [NAME=]REFERENCE [env: TWOFOLD_MODELS] [default: embedded:digits]
+      --body-limit <SIZE>
+          Largest request body, after decompression: bytes, or a number of KiB, MiB or GiB [env: TWOFOLD_BODY_LIMIT] [default: 6MiB]
+      --log <FILTER>
+          Filter of the log: a level (off, error, warn, info, debug, trace), then any number of TARGET=LEVEL [env: TWOFOLD_LOG] [default: info]
+      --log-format <FORMAT>
+          Form of the log: json, text, or auto, which is text on a terminal and json elsewhere [env: TWOFOLD_LOG_FORMAT] [default: auto]
+  -h, --help
+          Print help
+  -V, --version
+          Print version"
+    );
+}
+
+#[test]
+fn every_setting_is_listed_once() {
+    let settings: Vec<Setting> = Config::settings().collect();
+    let names: Vec<&str> = settings.iter().map(|setting| setting.variable.as_str()).collect();
+    assert_eq!(
+        names,
+        ["TWOFOLD_LISTEN", "TWOFOLD_MODELS", "TWOFOLD_BODY_LIMIT", "TWOFOLD_LOG", "TWOFOLD_LOG_FORMAT"]
+    );
+    assert_eq!(
+        settings[2],
+        Setting {
+            variable: "TWOFOLD_BODY_LIMIT".into(),
+            flag: "--body-limit".into(),
+            default: "6MiB".into(),
+            meaning: "Largest request body, after decompression: bytes, or a number of KiB, MiB or GiB"
+                .into(),
+        }
+    );
+}

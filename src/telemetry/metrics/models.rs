@@ -1,0 +1,139 @@
+//! What models do, by name and version.
+
+use std::collections::BTreeMap;
+use std::fmt::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::exemplar::Exemplar;
+
+use super::Durations;
+
+/// What became of a request that reached a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was answered.
+    Success,
+    /// It did not fit the model's signature.
+    Refused,
+    /// The engine could not compute it.
+    Failed,
+}
+
+/// One model's figures, found once, when it is loaded. Clones share them.
+#[derive(Clone, Debug)]
+pub struct ModelMetrics(Arc<Figures>);
+
+#[derive(Debug, Default)]
+struct Figures {
+    compute: Durations,
+    success: AtomicU64,
+    refused: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl ModelMetrics {
+    /// How long the model computed, per request.
+    pub fn compute(&self) -> &Durations {
+        &self.0.compute
+    }
+
+    /// Counts a request that reached the model.
+    pub fn count(&self, outcome: Outcome) {
+        self.0.requests(outcome).fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many requests ended so.
+    pub fn counted(&self, outcome: Outcome) -> u64 {
+        self.0.requests(outcome).load(Ordering::Relaxed)
+    }
+}
+
+impl Figures {
+    fn requests(&self, outcome: Outcome) -> &AtomicU64 {
+        match outcome {
+            Outcome::Success => &self.success,
+            Outcome::Refused => &self.refused,
+            Outcome::Failed => &self.failed,
+        }
+    }
+}
+
+/// The loaded models. A series lives exactly as long as the model that holds it: what is kept here is weak.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Models(Arc<Mutex<BTreeMap<Key, Weak<Figures>>>>);
+
+/// Name and version.
+type Key = (Box<str>, Box<str>);
+
+impl Models {
+    pub(super) fn find(&self, name: &str, version: &str) -> ModelMetrics {
+        let mut models = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        models.retain(|_, figures| figures.strong_count() > 0);
+        let kept = models.entry((name.into(), version.into())).or_default();
+        let figures = kept.upgrade().unwrap_or_default();
+        *kept = Arc::downgrade(&figures);
+        ModelMetrics(figures)
+    }
+
+    fn live(&self) -> Vec<(Key, Arc<Figures>)> {
+        let models = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        models.iter().filter_map(|(key, figures)| Some((key.clone(), figures.upgrade()?))).collect()
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Compute(pub(super) Models);
+
+impl EncodeMetric for Compute {
+    fn encode(&self, mut encoder: MetricEncoder) -> Result<(), Error> {
+        for ((name, version), figures) in self.0.live() {
+            let labels = [("model", name.as_ref()), ("version", version.as_ref())];
+            figures.compute.encode(encoder.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Histogram
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Requests(pub(super) Models);
+
+impl EncodeMetric for Requests {
+    fn encode(&self, mut encoder: MetricEncoder) -> Result<(), Error> {
+        for ((name, version), figures) in self.0.live() {
+            for (outcome, word) in
+                [(Outcome::Success, "success"), (Outcome::Refused, "refused"), (Outcome::Failed, "failed")]
+            {
+                let labels = [("model", name.as_ref()), ("version", version.as_ref()), ("outcome", word)];
+                let count = figures.requests(outcome).load(Ordering::Relaxed);
+                let none = None::<&Exemplar<NoLabelSet, f64>>;
+                encoder.encode_family(&labels)?.encode_counter(&count, none)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Counter
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Loaded(pub(super) Models);
+
+impl EncodeMetric for Loaded {
+    fn encode(&self, mut encoder: MetricEncoder) -> Result<(), Error> {
+        let count = i64::try_from(self.0.live().len()).unwrap_or(i64::MAX);
+        encoder.encode_gauge(&count)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Gauge
+    }
+}
