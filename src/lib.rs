@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod engine;
+pub mod lambda;
 pub mod protocol;
 pub mod shutdown;
 pub mod store;
