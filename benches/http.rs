@@ -71,5 +71,8 @@ fn throughput() {
             median(rounds.iter().map(|round| round.0.p99 / round.1.p99)),
         );
     }
-    println!("\nmedians of {ROUNDS} interleaved rounds of {SECONDS} s; memory under load {:.1} MiB", server.resident());
+    println!(
+        "\nmedians of {ROUNDS} interleaved rounds of {SECONDS} s; memory under load {:.1} MiB",
+        server.resident()
+    );
 }

@@ -52,13 +52,16 @@ impl Catalog {
     /// Loads what the store lists, one after the other. What cannot be loaded is entered with its reason, and takes
     /// nothing else down.
     pub fn load(&self, listing: &Listing) {
-        let state = match listing.fetch().map_err(|error| error.to_string()).and_then(|package| self.open(package)) {
-            Ok(model) => State::Ready(Arc::new(model)),
-            Err(reason) => State::Unavailable(reason),
-        };
+        let state =
+            match listing.fetch().map_err(|error| error.to_string()).and_then(|package| self.open(package)) {
+                Ok(model) => State::Ready(Arc::new(model)),
+                Err(reason) => State::Unavailable(reason),
+            };
         let (name, version) = (listing.name(), listing.version());
         match &state {
-            State::Ready(model) => tracing::info!(model = name, version, engine = model.engine(), "model ready"),
+            State::Ready(model) => {
+                tracing::info!(model = name, version, engine = model.engine(), "model ready")
+            }
             State::Unavailable(reason) => tracing::error!(model = name, version, reason, "model unavailable"),
         }
         let mut models = self.models.write().unwrap_or_else(PoisonError::into_inner);
@@ -96,9 +99,10 @@ impl Catalog {
         };
         match found {
             (_, State::Ready(model)) => Ok(Arc::clone(model)),
-            (version, State::Unavailable(reason)) => {
-                Err(Error::new(ErrorKind::NotReady, format!("model '{name}' version {version} is not ready: {reason}")))
-            }
+            (version, State::Unavailable(reason)) => Err(Error::new(
+                ErrorKind::NotReady,
+                format!("model '{name}' version {version} is not ready: {reason}"),
+            )),
         }
     }
 
@@ -178,7 +182,8 @@ fn state<'a>(versions: &'a Versions, name: &str, version: &str) -> Result<(u64, 
     let found = number.and_then(|number| versions.get_key_value(&number));
     let Some((&number, state)) = found else {
         let has: Vec<_> = versions.keys().map(u64::to_string).collect();
-        let message = format!("model '{name}' has no version {}; it has {}", Excerpt(version), has.join(", "));
+        let message =
+            format!("model '{name}' has no version {}; it has {}", Excerpt(version), has.join(", "));
         return Err(Error::new(ErrorKind::UnknownVersion, message));
     };
     Ok((number, state))

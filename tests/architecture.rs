@@ -149,7 +149,10 @@ fn the_tour_of_lib_rs_lists_every_module_in_one_line() {
         assert!(lib.contains(&format!("pub mod {module};")), "src/lib.rs does not list {module}");
     }
     let other = lib.lines().find(|line| {
-        !(line.is_empty() || line.starts_with("//!") || line.starts_with("///") || line.starts_with("pub mod "))
+        !(line.is_empty()
+            || line.starts_with("//!")
+            || line.starts_with("///")
+            || line.starts_with("pub mod "))
     });
     assert_eq!(other, None, "src/lib.rs holds something else than the tour");
 }

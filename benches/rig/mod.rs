@@ -105,7 +105,12 @@ pub fn has_wrk() -> bool {
 pub fn wrk(address: SocketAddr, path: &str, body: Option<&str>, connections: u32, seconds: u32) -> Load {
     let mut command = Command::new("wrk");
     let threads = if connections == 1 { 1 } else { 2 };
-    command.args(["--latency", &format!("-t{threads}"), &format!("-c{connections}"), &format!("-d{seconds}s")]);
+    command.args([
+        "--latency",
+        &format!("-t{threads}"),
+        &format!("-c{connections}"),
+        &format!("-d{seconds}s"),
+    ]);
     let mut script = tempfile::NamedTempFile::with_suffix(".lua").unwrap();
     if let Some(body) = body {
         write!(script, "wrk.method = 'POST'\nwrk.body = [==[{body}]==]\n").unwrap();

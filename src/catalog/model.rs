@@ -73,7 +73,10 @@ impl Model {
             let index = self.signature.outputs.iter().position(|spec| spec.name == *name);
             let Some(index) = index else { return Err(self.no_output(name)) };
             if found.contains(&index) {
-                return Err(Error::new(ErrorKind::Input, format!("output {}: asked for twice", Excerpt(name))));
+                return Err(Error::new(
+                    ErrorKind::Input,
+                    format!("output {}: asked for twice", Excerpt(name)),
+                ));
             }
             found.push(index);
         }
@@ -90,7 +93,13 @@ impl Model {
 
     /// Begins to count and time one request.
     pub fn begin(&self) -> Inference<'_> {
-        Inference { model: self, rows: 0, times: Times::default(), outcome: Outcome::Refused, started: Instant::now() }
+        Inference {
+            model: self,
+            rows: 0,
+            times: Times::default(),
+            outcome: Outcome::Refused,
+            started: Instant::now(),
+        }
     }
 }
 
@@ -120,7 +129,11 @@ pub struct Inference<'a> {
 impl Inference<'_> {
     /// Binds the tensors to the model's inputs and runs it; gives the outputs at the indices `wanted`, in that order.
     #[allow(clippy::unused_async)] // what holds the thread for long will wait for one
-    pub async fn run(&mut self, named: Vec<(String, Tensor)>, wanted: &[usize]) -> Result<Vec<Tensor>, Error> {
+    pub async fn run(
+        &mut self,
+        named: Vec<(String, Tensor)>,
+        wanted: &[usize],
+    ) -> Result<Vec<Tensor>, Error> {
         let inputs = self.model.signature.bind(named)?;
         self.rows = rows(&inputs);
         self.times.input = self.started.elapsed();

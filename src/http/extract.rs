@@ -30,13 +30,15 @@ impl<S: Send + Sync> FromRequestParts<S> for ModelPath {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Error> {
         let path = parts.extract::<Path<Self>>().await;
-        path.map(|Path(path)| path).map_err(|rejection| Error::Malformed(format!("path: {}", rejection.body_text())))
+        path.map(|Path(path)| path)
+            .map_err(|rejection| Error::Malformed(format!("path: {}", rejection.body_text())))
     }
 }
 
 /// Reads a whole body of at most `limit` bytes, before and after decompression.
 pub(super) async fn body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Error> {
-    let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let declared =
+        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if let Some(length) = declared.filter(|&length| length > limit as u64) {
         return Err(Error::TooLarge(format!("the body has {length} bytes, the limit is {limit}")));
     }
@@ -103,7 +105,9 @@ impl Encoding {
 /// RFC 1950: the first two bytes name method 8 and are a multiple of 31.
 fn is_zlib(sent: &[u8]) -> bool {
     match sent.first_chunk::<2>() {
-        Some(&[method, flags]) => method & 0x0f == 8 && u16::from_be_bytes([method, flags]).is_multiple_of(31),
+        Some(&[method, flags]) => {
+            method & 0x0f == 8 && u16::from_be_bytes([method, flags]).is_multiple_of(31)
+        }
         None => true,
     }
 }
@@ -112,7 +116,9 @@ fn inflate(decoder: impl Read, name: &str, limit: usize) -> Result<Bytes, Error>
     let mut inflated = Vec::new();
     let read = decoder.take(limit as u64 + 1).read_to_end(&mut inflated);
     if inflated.len() > limit {
-        return Err(Error::TooLarge(format!("the body has more bytes than the limit of {limit} when inflated")));
+        return Err(Error::TooLarge(format!(
+            "the body has more bytes than the limit of {limit} when inflated"
+        )));
     }
     match read {
         Ok(_) => Ok(inflated.into()),

@@ -5,10 +5,10 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
 
+use super::Front;
 use super::error::Error;
 use super::extract::{self, ModelPath};
 use super::layers::Served;
-use super::Front;
 use crate::catalog::{Inference, Model};
 use crate::protocol::{self, Answer, Encoded, HEADER_LENGTH, Wanted};
 

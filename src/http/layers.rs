@@ -17,7 +17,7 @@ use super::error::Cause;
 use crate::catalog::{Model, Times};
 use crate::config::Home;
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::{RequestTimer, UNMATCHED, CLIENT_CLOSED_REQUEST};
+use crate::telemetry::metrics::{CLIENT_CLOSED_REQUEST, RequestTimer, UNMATCHED};
 
 /// Taken from the request or made, and echoed.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -92,9 +92,9 @@ where
 
 /// The id that the client sent if it is fit to be logged, else a new one.
 fn request_id(headers: &mut HeaderMap) -> HeaderValue {
-    let sent = headers.get(REQUEST_ID).filter(|id| {
-        (1..=LONGEST_ID).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
-    });
+    let sent = headers
+        .get(REQUEST_ID)
+        .filter(|id| (1..=LONGEST_ID).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic));
     if let Some(id) = sent {
         return id.clone();
     }
@@ -163,14 +163,31 @@ impl Drop for Observation {
         match (self.probe, status) {
             (_, 500) => {
                 tracing::error!(
-                    request_id, method, path, status, home, model, version, duration_us, compute_us, cause,
+                    request_id,
+                    method,
+                    path,
+                    status,
+                    home,
+                    model,
+                    version,
+                    duration_us,
+                    compute_us,
+                    cause,
                     "request"
                 );
             }
             (true, _) => tracing::debug!(request_id, method, path, status, home, duration_us, "request"),
             (false, _) => {
                 tracing::info!(
-                    request_id, method, path, status, home, model, version, duration_us, compute_us,
+                    request_id,
+                    method,
+                    path,
+                    status,
+                    home,
+                    model,
+                    version,
+                    duration_us,
+                    compute_us,
                     "request"
                 );
             }

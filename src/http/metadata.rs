@@ -8,10 +8,10 @@ use axum::response::Response;
 use super::Front;
 use super::error::{Error, document};
 use super::extract::ModelPath;
-use crate::protocol::metadata::{Config, Model, ModelParameters, Server, platform};
 use crate::catalog;
-use crate::protocol::statistics::{Duration, InferenceStatistics, ModelStatistics, Statistics};
 use crate::protocol::EXTENSIONS;
+use crate::protocol::metadata::{Config, Model, ModelParameters, Server, platform};
+use crate::protocol::statistics::{Duration, InferenceStatistics, ModelStatistics, Statistics};
 use crate::telemetry::Metrics;
 
 /// `GET /v2`

@@ -76,11 +76,15 @@ pub fn router(front: Front) -> Router {
     #[cfg(feature = "test-panic")]
     let routes = routes.route("/test/panic", get(layers::panic));
 
-    routes.fallback(error::no_route).method_not_allowed_fallback(error::no_method).with_state(front.clone()).layer(
-        ServiceBuilder::new()
-            // Outermost, so that whatever happens inside is seen: request id, metrics and the one log line.
-            .layer(layers::ObserveLayer::new(&front))
-            // A panic costs its request, and is seen as the 500 that it becomes.
-            .layer(CatchPanicLayer::custom(error::panicked)),
-    )
+    routes
+        .fallback(error::no_route)
+        .method_not_allowed_fallback(error::no_method)
+        .with_state(front.clone())
+        .layer(
+            ServiceBuilder::new()
+                // Outermost, so that whatever happens inside is seen: request id, metrics and the one log line.
+                .layer(layers::ObserveLayer::new(&front))
+                // A panic costs its request, and is seen as the 500 that it becomes.
+                .layer(CatchPanicLayer::custom(error::panicked)),
+        )
 }

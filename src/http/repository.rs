@@ -11,7 +11,8 @@ use crate::protocol::repository::{Entry, only_ready};
 pub(super) async fn index(State(front): State<Front>, request: Request) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
     let only_ready = only_ready(&extract::body(&parts.headers, body, front.body_limit).await?)?;
-    let entries = front.catalog.index().into_iter().filter(|entry| !only_ready || entry.unavailable.is_none());
+    let entries =
+        front.catalog.index().into_iter().filter(|entry| !only_ready || entry.unavailable.is_none());
     let index: Vec<Entry> = entries
         .map(|entry| Entry {
             name: entry.name,
@@ -25,10 +26,14 @@ pub(super) async fn index(State(front): State<Front>, request: Request) -> Resul
 
 /// `POST /v2/repository/models/{model}/load`
 pub(super) async fn load() -> Error {
-    Error::Forbidden("loading by the API is switched off: this server's models are those that it started with")
+    Error::Forbidden(
+        "loading by the API is switched off: this server's models are those that it started with",
+    )
 }
 
 /// `POST /v2/repository/models/{model}/unload`
 pub(super) async fn unload() -> Error {
-    Error::Forbidden("unloading by the API is switched off: this server's models are those that it started with")
+    Error::Forbidden(
+        "unloading by the API is switched off: this server's models are those that it started with",
+    )
 }

@@ -19,7 +19,8 @@ fn fp32(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-const X: &str = r#"{"inputs":[{"name":"x","shape":[3],"datatype":"FP32","parameters":{"binary_data_size":12}}]"#;
+const X: &str =
+    r#"{"inputs":[{"name":"x","shape":[3],"datatype":"FP32","parameters":{"binary_data_size":12}}]"#;
 
 #[tokio::test]
 async fn raw_tensors_come_and_leave_to_the_bit() {
@@ -68,7 +69,10 @@ async fn a_length_of_zero_means_that_the_body_is_one_tensor() {
     let answer = post_with("/v2/models/digits/infer", &[(LENGTH, "0")], vec![0; 255]).await;
     assert_eq!(answer.error(), (400, "input 'input': FP32 [0,64] takes 0 bytes, got 255".into()));
     let answer = post_with("/v2/models/add/infer", &[(LENGTH, "0")], vec![0; 12]).await;
-    assert_eq!(answer.error(), (400, "a body without JSON is for a model with one input; this one has 2".into()));
+    assert_eq!(
+        answer.error(),
+        (400, "a body without JSON is for a model with one input; this one has 2".into())
+    );
 }
 
 #[tokio::test]
@@ -92,7 +96,9 @@ async fn lengths_that_do_not_add_up_are_400() {
             post_with(path, &[(LENGTH, length)], whole.clone()).await.error(),
             (
                 400,
-                format!("Inference-Header-Content-Length: expected the length of the JSON in bytes, got '{length}'")
+                format!(
+                    "Inference-Header-Content-Length: expected the length of the JSON in bytes, got '{length}'"
+                )
             )
         );
     }

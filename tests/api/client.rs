@@ -11,31 +11,31 @@ use twofold::app::App;
 use twofold::config::Config;
 
 /// Models of tests/models/repository beside the embedded digits.
-pub const MODELS: &str = "embedded:digits,dir:tests/models/repository";
+pub(crate) const MODELS: &str = "embedded:digits,dir:tests/models/repository";
 
 /// An answer, its body read.
 #[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
     /// The text of an error, whose form and type every error shares.
-    pub fn error(&self) -> (u16, String) {
+    pub(crate) fn error(&self) -> (u16, String) {
         assert_eq!(self.header("content-type"), Some("application/json"), "{self:?}");
         let json = self.json();
         let object = json.as_object().unwrap();
@@ -45,34 +45,34 @@ impl Answer {
 }
 
 /// The router of a server with these arguments.
-pub fn start(arguments: &[&str]) -> Router {
+pub(crate) fn start(arguments: &[&str]) -> Router {
     let arguments = ["server"].iter().chain(arguments).map(|argument| (*argument).to_owned());
     let config = Config::parse(arguments, []).unwrap();
     App::start(&config).unwrap().router()
 }
 
 /// The router that most tests share.
-pub fn router() -> Router {
+pub(crate) fn router() -> Router {
     static ROUTER: OnceLock<Router> = OnceLock::new();
     ROUTER.get_or_init(|| start(&["--models", MODELS])).clone()
 }
 
-pub async fn send(router: Router, request: Request<Body>) -> Answer {
+pub(crate) async fn send(router: Router, request: Request<Body>) -> Answer {
     let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap().to_vec();
     Answer { status: parts.status.as_u16(), headers: parts.headers, body }
 }
 
-pub async fn get(path: &str) -> Answer {
+pub(crate) async fn get(path: &str) -> Answer {
     send(router(), Request::get(path).body(Body::empty()).unwrap()).await
 }
 
 /// No content type: the commonest client sends none.
-pub async fn post(path: &str, body: impl Into<Body>) -> Answer {
+pub(crate) async fn post(path: &str, body: impl Into<Body>) -> Answer {
     post_with(path, &[], body).await
 }
 
-pub async fn post_with(path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+pub(crate) async fn post_with(path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
     let mut request = Request::post(path);
     for (name, value) in headers {
         request = request.header(*name, *value);

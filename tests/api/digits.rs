@@ -6,8 +6,7 @@ use crate::client::post;
 
 #[tokio::test]
 async fn digits_answers_as_scikit_learn_does() {
-    let expected: Value =
-        serde_json::from_str(include_str!("../../models/digits/expected.json")).unwrap();
+    let expected: Value = serde_json::from_str(include_str!("../../models/digits/expected.json")).unwrap();
     let rows = expected["inputs"].as_array().unwrap();
     assert!(rows.len() >= 64);
     let body = serde_json::json!({

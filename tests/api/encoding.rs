@@ -46,7 +46,8 @@ async fn compressed_bodies_are_read() {
 
 #[tokio::test]
 async fn the_length_of_the_json_counts_inflated_bytes() {
-    let json = r#"{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","parameters":{"binary_data_size":4}}]}"#;
+    let json =
+        r#"{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","parameters":{"binary_data_size":4}}]}"#;
     let body = gzip(&[json.as_bytes(), &1.5_f32.to_le_bytes()].concat());
     let length = json.len().to_string();
     let headers = [("content-encoding", "gzip"), ("inference-header-content-length", &*length)];
@@ -58,7 +59,10 @@ async fn the_length_of_the_json_counts_inflated_bytes() {
 async fn another_encoding_is_400() {
     for encoding in ["br", "zstd", "gzip, gzip"] {
         let answer = post_with(PATH, &[("content-encoding", encoding)], BODY).await;
-        assert_eq!(answer.error(), (400, format!("Content-Encoding: expected gzip or deflate, got '{encoding}'")));
+        assert_eq!(
+            answer.error(),
+            (400, format!("Content-Encoding: expected gzip or deflate, got '{encoding}'"))
+        );
     }
     let twice = [("content-encoding", "gzip"), ("content-encoding", "gzip")];
     assert_eq!(
@@ -71,7 +75,8 @@ async fn another_encoding_is_400() {
 async fn a_body_that_is_not_what_it_says_is_400() {
     let truncated = &gzip(BODY.as_bytes())[..20];
     for (encoding, body) in [("gzip", BODY.as_bytes()), ("gzip", truncated), ("deflate", BODY.as_bytes())] {
-        let (status, message) = post_with(PATH, &[("content-encoding", encoding)], body.to_vec()).await.error();
+        let (status, message) =
+            post_with(PATH, &[("content-encoding", encoding)], body.to_vec()).await.error();
         assert_eq!(status, 400);
         assert!(message.starts_with(&format!("the body is not {encoding}: ")), "{message}");
     }

@@ -6,14 +6,21 @@ fn row(value: &str) -> String {
 
 /// A request for digits with one row of zeros and these further fields.
 fn zeros(fields: &str) -> String {
-    format!(r#"{{"inputs":[{{"name":"input","shape":[1,64],"datatype":"FP32","data":[{}]}}]{fields}}}"#, row("0"))
+    format!(
+        r#"{{"inputs":[{{"name":"input","shape":[1,64],"datatype":"FP32","data":[{}]}}]{fields}}}"#,
+        row("0")
+    )
 }
 
 #[tokio::test]
 async fn the_answer_names_the_model_its_version_and_every_output() {
     for path in ["/v2/models/digits/infer", "/v2/models/digits/versions/1/infer"] {
         let answer = post(path, zeros("")).await;
-        assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")), "{answer:?}");
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (200, Some("application/json")),
+            "{answer:?}"
+        );
         assert_eq!(answer.header("inference-header-content-length"), None);
         let json = answer.json();
         assert_eq!((&json["model_name"], &json["model_version"]), (&"digits".into(), &"1".into()));
@@ -94,7 +101,8 @@ async fn the_newest_version_answers_unless_another_is_asked_for() {
 
 #[tokio::test]
 async fn nonfinite_numbers_are_taken_as_python_writes_them_and_leave_as_null() {
-    let body = r#"{"inputs":[{"name":"x","shape":[4],"datatype":"FP32","data":[NaN, Infinity, -Infinity, null]}]}"#;
+    let body =
+        r#"{"inputs":[{"name":"x","shape":[4],"datatype":"FP32","data":[NaN, Infinity, -Infinity, null]}]}"#;
     let answer = post("/v2/models/identity_fp32/infer", body).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert!(answer.text().ends_with(r#""data":[null,null,null,null]}]}"#), "{}", answer.text());
@@ -137,7 +145,7 @@ async fn what_is_not_the_models_is_400_by_name() {
             zeros(r#","outputs":[{"name":"label","parameters":{"classification":3}}]"#),
             "output 'label': classification is not offered: ask for the tensor itself",
         ),
-        (zeros(r#","id":7"#), "malformed JSON at byte 200: expected a string, got '7'"),
+        (zeros(r#","id":7"#), "malformed JSON at byte 204: expected a string, got '7'"),
     ];
     for (body, message) in cases {
         assert_eq!(post("/v2/models/digits/infer", body).await.error(), (400, message.to_owned()));

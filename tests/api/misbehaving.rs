@@ -34,7 +34,9 @@ impl Engine for Misbehaving {
             1 => panic!("a secret panic"),
             2 => Err(InferError::failed("a secret failure")),
             3 => Err(InferError::input("input 'x': 3 is not for this model")),
-            _ => Ok(vec![Tensor::new(Shape::new([1]), Data::Bytes([b"\xff"].into_iter().collect())).unwrap()]),
+            _ => {
+                Ok(vec![Tensor::new(Shape::new([1]), Data::Bytes([b"\xff"].into_iter().collect())).unwrap()])
+            }
         }
     }
 }

@@ -45,7 +45,11 @@ async fn a_broken_model_is_unavailable_with_its_reason_and_takes_no_other_down()
         ("unknown_key", "colour"),
     ] {
         assert_eq!(entry(name)["state"], "UNAVAILABLE", "{name}");
-        assert!(entry(name)["reason"].as_str().unwrap().contains(reason), "{name}: {}", entry(name)["reason"]);
+        assert!(
+            entry(name)["reason"].as_str().unwrap().contains(reason),
+            "{name}: {}",
+            entry(name)["reason"]
+        );
     }
     let ready = index(r#"{"ready":true}"#).await.json();
     assert_eq!(ready.as_array().unwrap().len(), 1, "{ready}");
@@ -67,10 +71,17 @@ async fn an_index_request_that_is_no_object_is_400() {
 async fn loading_and_unloading_are_switched_off() {
     assert_eq!(
         post("/v2/repository/models/digits/load", "").await.error(),
-        (403, "loading by the API is switched off: this server's models are those that it started with".into())
+        (
+            403,
+            "loading by the API is switched off: this server's models are those that it started with".into()
+        )
     );
     assert_eq!(
         post("/v2/repository/models/digits/unload", "{}").await.error(),
-        (403, "unloading by the API is switched off: this server's models are those that it started with".into())
+        (
+            403,
+            "unloading by the API is switched off: this server's models are those that it started with"
+                .into()
+        )
     );
 }

@@ -2,7 +2,8 @@ use crate::client::{get, post_with};
 
 #[tokio::test]
 async fn an_id_is_echoed() {
-    for (path, status) in [("/v2/repository/index", 200), ("/nowhere", 404), ("/v2/models/digits/infer", 400)] {
+    for (path, status) in [("/v2/repository/index", 200), ("/nowhere", 404), ("/v2/models/digits/infer", 400)]
+    {
         let answer = post_with(path, &[("x-request-id", "abc-1")], "").await;
         assert_eq!((answer.status, answer.header("x-request-id")), (status, Some("abc-1")));
     }

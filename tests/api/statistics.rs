@@ -10,7 +10,9 @@ async fn get(router: &Router, path: &str) -> Answer {
 }
 
 async fn infer(router: &Router, body: &str) -> u16 {
-    send(router.clone(), Request::post("/v2/models/digits/infer").body(body.to_owned().into()).unwrap()).await.status
+    send(router.clone(), Request::post("/v2/models/digits/infer").body(body.to_owned().into()).unwrap())
+        .await
+        .status
 }
 
 fn rows(rows: usize) -> String {
