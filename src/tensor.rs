@@ -123,13 +123,13 @@ impl Shape {
         self.0.len()
     }
 
-    /// The number of elements, or `None` where the product does not fit a `usize`. A size of zero makes it zero,
-    /// whatever the others are.
+    /// The number of elements, or `None` where the sizes are beyond any memory: where the product of those that are not
+    /// zero does not fit an `isize`. A size of zero does not excuse the others, since engines multiply them for strides.
     pub fn elements(&self) -> Option<usize> {
-        if self.0.contains(&0) {
-            return Some(0);
-        }
-        self.0.iter().try_fold(1_usize, |product, &size| product.checked_mul(size))
+        let product = self.0.iter().try_fold(1_isize, |product, &size| {
+            if size == 0 { Some(product) } else { product.checked_mul(isize::try_from(size).ok()?) }
+        })?;
+        if self.0.contains(&0) { Some(0) } else { usize::try_from(product).ok() }
     }
 }
 

@@ -1,14 +1,26 @@
 //! Engines: a loaded model that turns named tensors into named tensors.
 
-pub mod error;
+mod constants;
+mod error;
+mod onnx;
+mod rten;
+mod signature;
+#[cfg(test)]
+mod tests;
 
-use crate::tensor::{Signature, Tensor};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-pub use error::{InferError, LoadError};
+use bytes::Bytes;
+
+pub use error::{InferError, InferErrorKind, LoadError, LoadErrorKind};
+
+use crate::tensor::{Excerpt, Signature, Tensor};
 
 /// A loaded model. Engines are shared by all requests and never change once they are loaded.
 pub trait Engine: Send + Sync {
-    /// Which engine this is: `rten`, `tabular` or `onnxruntime`.
+    /// Which engine this is, such as `rten`.
     fn name(&self) -> &'static str;
 
     /// The inputs that [`Engine::infer`] takes, and the outputs that it gives, in this order.
@@ -17,4 +29,50 @@ pub trait Engine: Send + Sync {
     /// Runs the model once. `inputs` are in the order of the signature and fit it; the answer holds the outputs at the
     /// indices `outputs` of the signature, in that order.
     fn infer(&self, inputs: Vec<Tensor>, outputs: &[usize]) -> Result<Vec<Tensor>, InferError>;
+}
+
+/// What an engine is made from.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// The ONNX file.
+    pub model: Bytes,
+    /// Files that it refers to for large constants, by the names that it uses.
+    pub side_files: Vec<(String, Bytes)>,
+    /// The engine that must run it; `None` = the first that can.
+    pub engine: Option<String>,
+}
+
+/// Loads a model with the engine that its source names, or else with the first that covers every operator of it.
+pub fn load(source: Source) -> Result<Arc<dyn Engine>, LoadError> {
+    match source.engine.as_deref() {
+        None | Some(rten::NAME) => {}
+        Some(other) => {
+            let message = format!("no engine {}; there is '{}'", Excerpt(other), rten::NAME);
+            return Err(LoadError::new(LoadErrorKind::Unsupported, message));
+        }
+    }
+    let loaded = guarded(|| rten::Rten::load(source));
+    loaded.unwrap_or_else(|panic| {
+        Err(LoadError::new(
+            LoadErrorKind::Malformed,
+            format!("{} panicked while loading: {panic}", rten::NAME),
+        ))
+    })
+}
+
+/// Runs an inference such that a panic in the engine fails that inference alone.
+///
+/// An engine holds nothing that a run changes, so that there is nothing to find half-changed after a panic.
+pub fn infer(engine: &dyn Engine, inputs: Vec<Tensor>, outputs: &[usize]) -> Result<Vec<Tensor>, InferError> {
+    guarded(|| engine.infer(inputs, outputs)).unwrap_or_else(|panic| Err(InferError::panicked(panic)))
+}
+
+/// Turns a panic into what it said.
+fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| said(&*panic))
+}
+
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a text").to_owned()
 }
