@@ -17,10 +17,8 @@ pub(super) fn check(model: &Model, source: &Source) -> Result<(), LoadError> {
     let graphs = model.graphs();
     let bounds = bounds(&graphs);
     let refuse = |name: &str, value: String| {
-        let message = format!(
-            "constant {} holds {value}, beyond the 32 bits that rten computes in",
-            Excerpt(name)
-        );
+        let message =
+            format!("constant {} holds {value}, beyond the 32 bits that rten computes in", Excerpt(name));
         Err(LoadError::new(LoadErrorKind::OutOfRange, message))
     };
     for graph in &graphs {
@@ -34,7 +32,8 @@ pub(super) fn check(model: &Model, source: &Source) -> Result<(), LoadError> {
         }
         for node in graph.node.iter().filter(|node| node.op_type == "Constant") {
             let name = node.output.first().map_or("", String::as_str);
-            let mut integers = node.attribute.iter().flat_map(|attribute| attribute.i.iter().chain(&attribute.ints));
+            let mut integers =
+                node.attribute.iter().flat_map(|attribute| attribute.i.iter().chain(&attribute.ints));
             if let Some(value) = integers.find(|&&value| i32::try_from(value).is_err())
                 && !bounds.contains(name)
             {
@@ -89,7 +88,8 @@ fn raw(constant: &Constant, source: &Source) -> Bytes {
         let pair = constant.external_data.iter().find(|pair| pair.key == key);
         pair.map(|pair| pair.value.as_str())
     };
-    let file = entry("location").and_then(|location| source.side_files.iter().find(|(name, _)| name == location));
+    let file =
+        entry("location").and_then(|location| source.side_files.iter().find(|(name, _)| name == location));
     let Some((_, file)) = file else { return Bytes::new() };
     let number = |key: &str| entry(key).and_then(|text| text.parse::<usize>().ok());
     let start = number("offset").unwrap_or(0).min(file.len());

@@ -53,7 +53,10 @@ pub fn load(source: Source) -> Result<Arc<dyn Engine>, LoadError> {
     }
     let loaded = guarded(|| rten::Rten::load(source));
     loaded.unwrap_or_else(|panic| {
-        Err(LoadError::new(LoadErrorKind::Malformed, format!("{} panicked while loading: {panic}", rten::NAME)))
+        Err(LoadError::new(
+            LoadErrorKind::Malformed,
+            format!("{} panicked while loading: {panic}", rten::NAME),
+        ))
     })
 }
 

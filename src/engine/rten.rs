@@ -109,9 +109,10 @@ impl Engine for Rten {
             .collect();
         let ids: Vec<_> = wanted.iter().map(|&(_, id)| id).collect();
         let options = RunOptions::default().with_thread_pool(thread_pool());
-        let values = self.graph.run(values, &ids, Some(options)).map_err(|error| {
-            InferError::failed(format!("{NAME}: {error}"))
-        })?;
+        let values = self
+            .graph
+            .run(values, &ids, Some(options))
+            .map_err(|error| InferError::failed(format!("{NAME}: {error}")))?;
         wanted.iter().zip(values).map(|((spec, _), value)| values::from_rten(spec, value)).collect()
     }
 }
@@ -136,10 +137,18 @@ fn carried(signature: &Signature) -> Result<(), LoadError> {
                 | Datatype::Fp16
                 | Datatype::Fp32
                 | Datatype::Fp64 => {}
-                Datatype::Uint16 | Datatype::Uint32 | Datatype::Uint64 | Datatype::Int16 | Datatype::Bytes => {
+                Datatype::Uint16
+                | Datatype::Uint32
+                | Datatype::Uint64
+                | Datatype::Int16
+                | Datatype::Bytes => {
                     return Err(LoadError::new(
                         LoadErrorKind::Unsupported,
-                        format!("{what} {} is {}, which {NAME} does not carry", Excerpt(&spec.name), spec.datatype),
+                        format!(
+                            "{what} {} is {}, which {NAME} does not carry",
+                            Excerpt(&spec.name),
+                            spec.datatype
+                        ),
                     ));
                 }
             }
@@ -168,8 +177,7 @@ fn covered(model: &Model) -> Result<(), LoadError> {
 /// Whether rten lacks an operator. Its registry cannot be asked, so it is given a graph with nothing else in it: what it
 /// says about an operator that it has is about the attributes.
 fn lacks(node: &Node, model: &Model) -> bool {
-    let alone =
-        Node { op_type: node.op_type.clone(), domain: node.domain.clone(), ..Node::default() };
+    let alone = Node { op_type: node.op_type.clone(), domain: node.domain.clone(), ..Node::default() };
     let probe = Model {
         ir_version: model.ir_version,
         graph: Some(onnx::Graph { node: vec![alone], ..onnx::Graph::default() }),

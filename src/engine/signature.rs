@@ -10,7 +10,8 @@ pub(super) fn read(model: &Model) -> Result<Signature, LoadError> {
     let none = Graph::default();
     let graph = model.graph.as_ref().unwrap_or(&none);
     let given = |input: &&ValueInfo| !graph.initializer.iter().any(|constant| constant.name == input.name);
-    let inputs = graph.input.iter().filter(given).map(|input| spec("input", input)).collect::<Result<Vec<_>, _>>()?;
+    let inputs =
+        graph.input.iter().filter(given).map(|input| spec("input", input)).collect::<Result<Vec<_>, _>>()?;
     let outputs = graph.output.iter().map(|output| spec("output", output)).collect::<Result<Vec<_>, _>>()?;
     if outputs.is_empty() {
         return Err(LoadError::new(LoadErrorKind::Malformed, "the graph has no outputs"));
@@ -33,7 +34,10 @@ pub(super) fn symbols(model: &Model, signature: &Signature) -> Vec<Vec<Option<St
         let input = graph.and_then(|graph| graph.input.iter().find(|input| input.name == spec.name));
         let tensor = input.and_then(|input| input.r#type.as_ref()).and_then(|value| value.tensor.as_ref());
         let dims = tensor.and_then(|tensor| tensor.shape.as_ref()).map(|shape| shape.dim.as_slice());
-        dims.unwrap_or_default().iter().map(|dim| dim.dim_param.clone().filter(|name| !name.is_empty())).collect()
+        dims.unwrap_or_default()
+            .iter()
+            .map(|dim| dim.dim_param.clone().filter(|name| !name.is_empty()))
+            .collect()
     };
     signature.inputs.iter().map(symbols_of).collect()
 }
@@ -48,7 +52,8 @@ fn spec(what: &str, value: &ValueInfo) -> Result<TensorSpec, LoadError> {
         refused(&format!("ONNX data type {} has no datatype in the protocol", tensor.elem_type))
     })?;
     let shape = tensor.shape.as_ref().ok_or_else(|| refused("its number of dimensions is not declared"))?;
-    let sizes: Vec<i64> = shape.dim.iter().map(|dim| dim.dim_value.filter(|&size| size >= 0).unwrap_or(-1)).collect();
+    let sizes: Vec<i64> =
+        shape.dim.iter().map(|dim| dim.dim_value.filter(|&size| size >= 0).unwrap_or(-1)).collect();
     Ok(TensorSpec::new(&value.name, datatype, sizes))
 }
 

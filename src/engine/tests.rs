@@ -2,8 +2,8 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::onnx::{
-    Attribute, Constant, Dimension, Graph, Model, Node, OperatorSet, TensorShape, TensorType, ValueInfo, ValueType,
-    data_type,
+    Attribute, Constant, Dimension, Graph, Model, Node, OperatorSet, TensorShape, TensorType, ValueInfo,
+    ValueType, data_type,
 };
 use super::*;
 use crate::tensor::{Data, Datatype, Shape, TensorSpec};
@@ -41,7 +41,8 @@ fn int64(name: &str, values: &[i64]) -> Constant {
 }
 
 fn model(graph: Graph) -> Model {
-    let opset = |domain: &str, version| OperatorSet { domain: Some(domain.to_owned()), version: Some(version) };
+    let opset =
+        |domain: &str, version| OperatorSet { domain: Some(domain.to_owned()), version: Some(version) };
     Model {
         ir_version: Some(8),
         graph: Some(graph),
@@ -135,7 +136,10 @@ fn values_beyond_32_bits_are_refused_by_element() {
     let engine = load_model(identity(data_type::DOUBLE)).unwrap();
     let error = infer(&*engine, vec![tensor(&[1, 2], Data::Fp64(vec![1e39, 0.0]))], &[0]).unwrap_err();
     assert_eq!(error.kind(), InferErrorKind::Input);
-    assert!(error.to_string().starts_with("input 'x': element 0 is 1000000000000000000000000000000000000000, "), "{error}");
+    assert!(
+        error.to_string().starts_with("input 'x': element 0 is 1000000000000000000000000000000000000000, "),
+        "{error}"
+    );
 }
 
 #[test]
@@ -153,7 +157,12 @@ fn constants_beyond_32_bits_are_refused_by_name() {
 
     // The same from a Constant node, by its tensor and by its integers.
     for attribute in [
-        Attribute { name: "value".into(), t: Some(int64("", &[1, 1 << 31])), r#type: 4, ..Attribute::default() },
+        Attribute {
+            name: "value".into(),
+            t: Some(int64("", &[1, 1 << 31])),
+            r#type: 4,
+            ..Attribute::default()
+        },
         Attribute { name: "value_ints".into(), ints: vec![1, 1 << 31], r#type: 7, ..Attribute::default() },
     ] {
         let mut graph = with(int64("unused", &[0]));
@@ -193,7 +202,10 @@ fn a_constant_in_a_side_file_is_looked_at_too() {
 #[test]
 fn the_ends_of_a_slice_may_be_the_ends_of_int64() {
     let slice = |ends: &str| Graph {
-        node: vec![node("Unsqueeze", &["end", "axis"], "ends"), node("Slice", &["x", "starts", ends, "axis"], "y")],
+        node: vec![
+            node("Unsqueeze", &["end", "axis"], "ends"),
+            node("Slice", &["x", "starts", ends, "axis"], "y"),
+        ],
         initializer: vec![
             int64("starts", &[1]),
             int64("end", &[i64::MAX]),
@@ -237,8 +249,10 @@ fn every_missing_operator_is_named_also_inside_branches() {
         ..Attribute::default()
     };
     let mut choice = node("If", &["flag"], "z");
-    choice.attribute =
-        vec![attribute("then_branch", branch("MadeUp", "example.test")), attribute("else_branch", branch("Relu", ""))];
+    choice.attribute = vec![
+        attribute("then_branch", branch("MadeUp", "example.test")),
+        attribute("else_branch", branch("Relu", "")),
+    ];
     let mut graph = identity(data_type::FLOAT);
     graph.node = vec![
         choice,
@@ -260,7 +274,8 @@ fn every_missing_operator_is_named_also_inside_branches() {
 #[test]
 fn an_engine_that_there_is_not_is_refused_by_name() {
     let model = Bytes::from(model(identity(data_type::FLOAT)).encode_to_vec());
-    let named = |name: &str| Source { model: model.clone(), engine: Some(name.to_owned()), ..Source::default() };
+    let named =
+        |name: &str| Source { model: model.clone(), engine: Some(name.to_owned()), ..Source::default() };
     assert!(load(named("rten")).is_ok());
     assert_eq!(load(named("tract")).err().unwrap().to_string(), "no engine 'tract'; there is 'rten'");
 }

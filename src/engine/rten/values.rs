@@ -18,7 +18,9 @@ pub(super) fn to_rten(name: &str, tensor: Tensor) -> Result<Value, InferError> {
         Data::Uint8(values) => value(&shape, values),
         Data::Bool(values) => value(&shape, values.into_iter().map(i32::from).collect::<Vec<_>>()),
         Data::Fp16(values) => value(&shape, values.into_iter().map(f16::to_f32).collect::<Vec<_>>()),
-        Data::Int64(values) => value(&shape, convert(name, Datatype::Int64, &values, |value| i32::try_from(value).ok())?),
+        Data::Int64(values) => {
+            value(&shape, convert(name, Datatype::Int64, &values, |value| i32::try_from(value).ok())?)
+        }
         Data::Fp64(values) => value(&shape, convert(name, Datatype::Fp64, &values, to_fp32)?),
         Data::Uint16(_) | Data::Uint32(_) | Data::Uint64(_) | Data::Int16(_) | Data::Bytes(_) => {
             Err(InferError::failed(format!("input '{name}': {} is not carried", data.datatype())))
@@ -57,7 +59,8 @@ fn to_fp32(value: f64) -> Option<f32> {
 /// Converts an output to the datatype that the model declares for it.
 pub(super) fn from_rten(spec: &TensorSpec, value: Value) -> Result<Tensor, InferError> {
     let (name, declared) = (&spec.name, spec.datatype);
-    let wrong = |got: &str| InferError::failed(format!("output '{name}': declared {declared}, rten gave {got}"));
+    let wrong =
+        |got: &str| InferError::failed(format!("output '{name}': declared {declared}, rten gave {got}"));
     let (shape, data) = match value {
         Value::FloatTensor(tensor) => {
             let (shape, values) = parts(tensor);

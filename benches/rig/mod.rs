@@ -1,0 +1,153 @@
+//! What the benches share: processes under test, the load generator, medians.
+#![allow(dead_code)] // each bench uses its part
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A process under test; it is killed when it is dropped.
+pub struct Process {
+    child: Child,
+    pub address: SocketAddr,
+    started: Instant,
+}
+
+impl Process {
+    /// Starts the server of this build with default settings but its address. Its log goes to a file.
+    pub fn server(arguments: &[&str]) -> Self {
+        Self::start(Command::new(env!("CARGO_BIN_EXE_server")).args(arguments), |command, address| {
+            command.arg("--listen").arg(address);
+        })
+    }
+
+    /// Starts this bench itself as the bare server that is the reference.
+    pub fn hello() -> Self {
+        Self::start(&mut Command::new(std::env::current_exe().unwrap()), |command, address| {
+            command.arg("--hello").arg(address);
+        })
+    }
+
+    fn start(command: &mut Command, listen: impl Fn(&mut Command, &str)) -> Self {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        listen(command, &address.to_string());
+        let log = tempfile::tempfile().unwrap();
+        let child = command.env_clear().stdout(log).stderr(Stdio::inherit()).spawn();
+        Self { child: child.unwrap(), address, started: Instant::now() }
+    }
+
+    /// Sends a request until it is answered with 200; the time since the process was started.
+    pub fn first_answer(&self, request: &[u8]) -> Duration {
+        while self.started.elapsed() < Duration::from_secs(10) {
+            if let Some(answer) = self.ask(request) {
+                assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+                return self.started.elapsed();
+            }
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        panic!("no answer from {} within 10 s", self.address);
+    }
+
+    fn ask(&self, request: &[u8]) -> Option<String> {
+        let mut stream = TcpStream::connect(self.address).ok()?;
+        stream.write_all(request).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        (!answer.is_empty()).then_some(answer)
+    }
+
+    /// Resident memory in MiB.
+    pub fn resident(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One request as bytes, on a connection that is closed after it.
+pub fn request(path: &str, body: &str) -> Vec<u8> {
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: bench\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// What one run of the load generator measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// Requests per second.
+    pub rate: f64,
+    /// 99th percentile of latency, in milliseconds.
+    pub p99: f64,
+}
+
+/// Whether `wrk` is installed; says so where it is not.
+pub fn has_wrk() -> bool {
+    let found = Command::new("wrk").arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    if let Ok(mut child) = found {
+        let _ = child.wait();
+        return true;
+    }
+    eprintln!("NOT RUN: this bench needs wrk (apt-get install wrk)");
+    false
+}
+
+/// Loads a path for some seconds. A `body` makes it a POST. Fails on any answer that is not 2xx.
+pub fn wrk(address: SocketAddr, path: &str, body: Option<&str>, connections: u32, seconds: u32) -> Load {
+    let mut command = Command::new("wrk");
+    let threads = if connections == 1 { 1 } else { 2 };
+    command.args([
+        "--latency",
+        &format!("-t{threads}"),
+        &format!("-c{connections}"),
+        &format!("-d{seconds}s"),
+    ]);
+    let mut script = tempfile::NamedTempFile::with_suffix(".lua").unwrap();
+    if let Some(body) = body {
+        write!(script, "wrk.method = 'POST'\nwrk.body = [==[{body}]==]\n").unwrap();
+        script.flush().unwrap();
+        command.arg("-s").arg(script.path());
+    }
+    let output = command.arg(format!("http://{address}{path}")).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(!text.contains("Non-2xx") && !text.contains("Socket errors"), "{text}");
+    let field = |name: &str| {
+        let line = text.lines().find(|line| line.trim_start().starts_with(name));
+        line.and_then(|line| line.split_whitespace().nth(1)).unwrap_or_else(|| panic!("no {name} in {text}"))
+    };
+    Load { rate: field("Requests/sec:").parse().unwrap(), p99: milliseconds(field("99%")) }
+}
+
+fn milliseconds(text: &str) -> f64 {
+    for (unit, factor) in [("us", 0.001), ("ms", 1.0), ("s", 1000.0), ("m", 60_000.0)] {
+        if let Some(number) = text.strip_suffix(unit) {
+            return number.parse::<f64>().unwrap() * factor;
+        }
+    }
+    panic!("no time: {text}");
+}
+
+/// The middle one of some figures.
+pub fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
+    let mut figures: Vec<_> = figures.into_iter().collect();
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+/// A request for digits: one row of pixels as a client writes them.
+pub fn digits() -> String {
+    let pixels: Vec<_> = (0..64).map(|pixel| format!("{}.0", (pixel * 7) % 17)).collect();
+    format!(
+        r#"{{"inputs":[{{"name":"input","shape":[1,64],"datatype":"FP32","data":[{}]}}]}}"#,
+        pixels.join(",")
+    )
+}

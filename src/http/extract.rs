@@ -1,0 +1,127 @@
+//! What handlers take: the model that a path names, and a body within its limit, decompressed.
+
+use std::io::Read;
+
+use axum::RequestPartsExt;
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use bytes::Bytes;
+use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Deserialize;
+
+use super::error::Error;
+use crate::protocol::HEADER_LENGTH;
+use crate::tensor::Excerpt;
+
+/// The model, and perhaps its version, that a path names.
+#[derive(Debug, Deserialize)]
+pub(super) struct ModelPath {
+    /// As the path has it, decoded.
+    pub(super) model: String,
+    /// None = the newest that is ready.
+    pub(super) version: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ModelPath {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Error> {
+        let path = parts.extract::<Path<Self>>().await;
+        path.map(|Path(path)| path)
+            .map_err(|rejection| Error::Malformed(format!("path: {}", rejection.body_text())))
+    }
+}
+
+/// Reads a whole body of at most `limit` bytes, before and after decompression.
+pub(super) async fn body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Error> {
+    let declared =
+        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if let Some(length) = declared.filter(|&length| length > limit as u64) {
+        return Err(Error::TooLarge(format!("the body has {length} bytes, the limit is {limit}")));
+    }
+    let encoding = Encoding::of(headers)?;
+    let sent = match Limited::new(body, limit).collect().await {
+        Ok(collected) => collected.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => {
+            return Err(Error::TooLarge(format!("the body has more bytes than the limit of {limit}")));
+        }
+        Err(error) => return Err(Error::Malformed(format!("the body ended early: {error}"))),
+    };
+    encoding.decode(sent, limit)
+}
+
+/// The value of `Inference-Header-Content-Length`, where there is one.
+pub(super) fn json_length(headers: &HeaderMap) -> Result<Option<usize>, Error> {
+    let Some(value) = headers.get(HEADER_LENGTH) else { return Ok(None) };
+    let text = String::from_utf8_lossy(value.as_bytes());
+    match text.trim().parse() {
+        Ok(length) => Ok(Some(length)),
+        Err(_) => Err(Error::Malformed(format!(
+            "Inference-Header-Content-Length: expected the length of the JSON in bytes, got {}",
+            Excerpt(&text)
+        ))),
+    }
+}
+
+/// How a body was compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    Identity,
+    Gzip,
+    Deflate,
+}
+
+impl Encoding {
+    fn of(headers: &HeaderMap) -> Result<Self, Error> {
+        let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
+        let (Some(encoding), more) = (encodings.next(), encodings.next()) else { return Ok(Self::Identity) };
+        let text = String::from_utf8_lossy(encoding.as_bytes());
+        match (text.trim().to_ascii_lowercase().as_str(), more) {
+            ("gzip" | "x-gzip", None) => Ok(Self::Gzip),
+            ("deflate", None) => Ok(Self::Deflate),
+            ("identity" | "", None) => Ok(Self::Identity),
+            _ => Err(Error::Malformed(format!(
+                "Content-Encoding: expected gzip or deflate, got {}{}",
+                Excerpt(&text),
+                if more.is_some() { " and more" } else { "" }
+            ))),
+        }
+    }
+
+    fn decode(self, sent: Bytes, limit: usize) -> Result<Bytes, Error> {
+        match self {
+            Self::Identity => Ok(sent),
+            Self::Gzip => inflate(MultiGzDecoder::new(&*sent), "gzip", limit),
+            // The name means zlib's format (RFC 9110, 8.4.1.2); some clients send the bare stream inside it.
+            Self::Deflate if is_zlib(&sent) => inflate(ZlibDecoder::new(&*sent), "deflate", limit),
+            Self::Deflate => inflate(DeflateDecoder::new(&*sent), "deflate", limit),
+        }
+    }
+}
+
+/// RFC 1950: the first two bytes name method 8 and are a multiple of 31.
+fn is_zlib(sent: &[u8]) -> bool {
+    match sent.first_chunk::<2>() {
+        Some(&[method, flags]) => {
+            method & 0x0f == 8 && u16::from_be_bytes([method, flags]).is_multiple_of(31)
+        }
+        None => true,
+    }
+}
+
+fn inflate(decoder: impl Read, name: &str, limit: usize) -> Result<Bytes, Error> {
+    let mut inflated = Vec::new();
+    let read = decoder.take(limit as u64 + 1).read_to_end(&mut inflated);
+    if inflated.len() > limit {
+        return Err(Error::TooLarge(format!(
+            "the body has more bytes than the limit of {limit} when inflated"
+        )));
+    }
+    match read {
+        Ok(_) => Ok(inflated.into()),
+        Err(error) => Err(Error::Malformed(format!("the body is not {name}: {error}"))),
+    }
+}

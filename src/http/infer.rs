@@ -1,0 +1,77 @@
+//! Inference.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::Response;
+
+use super::Front;
+use super::error::Error;
+use super::extract::{self, ModelPath};
+use super::layers::Served;
+use crate::catalog::{Inference, Model};
+use crate::protocol::{self, Answer, Encoded, HEADER_LENGTH, Wanted};
+
+/// `POST /v2/models/{model}/infer`
+pub(super) async fn infer(
+    State(front): State<Front>,
+    path: ModelPath,
+    request: Request,
+) -> Result<Response, Error> {
+    let model = front.catalog.model(&path.model, path.version.as_deref())?;
+    let (parts, body) = request.into_parts();
+    let json = extract::json_length(&parts.headers)?;
+    let body = extract::body(&parts.headers, body, front.body_limit).await?;
+
+    let mut inference = model.begin();
+    let answered = answer(&model, &mut inference, json, &body).await;
+    let times = inference.finish(answered.is_ok());
+    let mut response = match answered {
+        Ok(encoded) => reply(encoded),
+        Err(error) => axum::response::IntoResponse::into_response(error),
+    };
+    response.extensions_mut().insert(Served { model, times });
+    Ok(response)
+}
+
+/// Reads the request, runs the model and writes the answer.
+async fn answer(
+    model: &Model,
+    inference: &mut Inference<'_>,
+    json: Option<usize>,
+    body: &[u8],
+) -> Result<Encoded, Error> {
+    let request = match json {
+        Some(0) => protocol::Request::raw(body, model.signature())?,
+        json => protocol::Request::parse(body, json)?,
+    };
+    let names: Vec<&str> = request.outputs.iter().map(|wanted| wanted.name.as_str()).collect();
+    let wanted = model.outputs(&names)?;
+    let tensors = inference.run(request.inputs, &wanted).await?;
+
+    let specs = wanted.iter().filter_map(|&index| model.signature().outputs.get(index));
+    let raw = |position: usize| {
+        let wanted: Option<&Wanted> = request.outputs.get(position);
+        wanted.and_then(|wanted| wanted.binary).unwrap_or(request.binary)
+    };
+    let outputs = specs
+        .zip(tensors)
+        .enumerate()
+        .map(|(position, (spec, tensor))| (spec.name.as_str(), tensor, raw(position)))
+        .collect();
+    let answer = Answer { model: model.name(), version: model.version(), id: request.id.as_deref(), outputs };
+    Ok(inference.write(|| answer.encode())?)
+}
+
+fn reply(encoded: Encoded) -> Response {
+    let mut response = Response::new(Body::from(encoded.body));
+    let content_type = match encoded.json {
+        None => "application/json",
+        Some(length) => {
+            response.headers_mut().insert(HeaderName::from_static(HEADER_LENGTH), HeaderValue::from(length));
+            "application/octet-stream"
+        }
+    };
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}

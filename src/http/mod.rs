@@ -1,0 +1,90 @@
+//! HTTP: every route and every layer on this page; handlers by the protocol's sections.
+
+mod error;
+mod extract;
+mod health;
+mod infer;
+mod layers;
+mod metadata;
+mod repository;
+mod serve;
+
+pub use serve::serve;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::routing::{get, post};
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::catalog::Catalog;
+use crate::config::Home;
+use crate::telemetry::Metrics;
+
+/// What every handler may use.
+#[derive(Clone)]
+pub struct Front {
+    /// The models.
+    pub catalog: Arc<Catalog>,
+    /// Where requests are counted.
+    pub metrics: Metrics,
+    /// Whether new requests are welcome.
+    pub readiness: Readiness,
+    /// The largest body, in bytes, as it is sent and after decompression.
+    pub body_limit: usize,
+    /// Where this process runs.
+    pub home: Home,
+}
+
+/// Whether new requests are welcome: from the start on, until the process is asked to end.
+#[derive(Clone, Debug, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// Sends new requests elsewhere from now on.
+    pub fn withdraw(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.0.load(Ordering::Acquire)
+    }
+}
+
+/// The router of both homes.
+pub fn router(front: Front) -> Router {
+    let model = Router::new()
+        .route("/", get(metadata::model))
+        .route("/ready", get(health::model))
+        .route("/infer", post(infer::infer))
+        .route("/config", get(metadata::config))
+        .route("/stats", get(metadata::statistics));
+
+    let routes = Router::new()
+        .route("/v2/health/live", get(health::live))
+        .route("/v2/health/ready", get(health::ready))
+        .route("/v2", get(metadata::server))
+        .route("/v2/", get(metadata::server))
+        .route("/v2/models/stats", get(metadata::all_statistics))
+        .nest("/v2/models/{model}", model.clone())
+        .nest("/v2/models/{model}/versions/{version}", model)
+        .route("/v2/repository/index", post(repository::index))
+        .route("/v2/repository/models/{model}/load", post(repository::load))
+        .route("/v2/repository/models/{model}/unload", post(repository::unload))
+        .route("/metrics", get(metadata::metrics));
+    #[cfg(feature = "test-panic")]
+    let routes = routes.route("/test/panic", get(layers::panic));
+
+    routes
+        .fallback(error::no_route)
+        .method_not_allowed_fallback(error::no_method)
+        .with_state(front.clone())
+        .layer(
+            ServiceBuilder::new()
+                // Outermost, so that whatever happens inside is seen: request id, metrics and the one log line.
+                .layer(layers::ObserveLayer::new(&front))
+                // A panic costs its request, and is seen as the 500 that it becomes.
+                .layer(CatchPanicLayer::custom(error::panicked)),
+        )
+}
