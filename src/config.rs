@@ -3,6 +3,7 @@
 //! A setting is one field below. Its flag is the field's name in kebab case, its variable is `TWOFOLD_` and the name in
 //! capitals, its meaning is the doc comment. A flag beats a variable; what is unknown or malformed is refused by name.
 
+mod lambda;
 mod refusal;
 mod values;
 mod variables;
@@ -16,6 +17,7 @@ use std::net::SocketAddr;
 use clap::{CommandFactory, FromArgMatches};
 use tracing_subscriber::filter::Targets;
 
+pub use lambda::Lambda;
 pub use refusal::Refusal;
 pub use values::{LogFormat, ModelEntry};
 
@@ -45,9 +47,6 @@ pub struct Config {
     /// Where the function runs, told by variables that the home itself sets.
     #[arg(skip)]
     pub home: Home,
-    /// What Lambda tells its functions.
-    #[arg(skip)]
-    pub lambda: Lambda,
 }
 
 /// Where and how connections are accepted.
@@ -75,13 +74,6 @@ pub struct Telemetry {
     /// Form of the log: json, text, or auto, which is text on a terminal and json elsewhere
     #[arg(long = "log-format", id = "log-format", value_name = "FORMAT", default_value = "auto", value_parser = values::log_format)]
     pub format: LogFormat,
-}
-
-/// What Lambda tells its functions; empty elsewhere.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lambda {
-    /// `AWS_LAMBDA_RUNTIME_API`: host and port of the runtime API.
-    pub runtime_api: Option<String>,
 }
 
 /// Where the function runs.
@@ -153,8 +145,6 @@ impl Config {
         let matches = command.try_get_matches_from(line).map_err(|error| Refusal::of_flag(&error))?;
         let mut config = Self::from_arg_matches(&matches).map_err(|error| Refusal::of_flag(&error))?;
         config.home = home;
-        config.lambda.runtime_api =
-            vars.into_iter().find(|(name, _)| name == "AWS_LAMBDA_RUNTIME_API").map(|(_, value)| value);
         Ok(config)
     }
 

@@ -23,7 +23,6 @@ fn defaults_hold_where_nothing_is_said() {
     assert_eq!(config.http, Http { body_limit: 6 * 1024 * 1024 });
     assert_eq!(config.telemetry, Telemetry { filter: "info".parse().unwrap(), format: LogFormat::Auto });
     assert_eq!(config.home, Home::Local);
-    assert_eq!(config.lambda, Lambda { runtime_api: None });
 }
 
 #[test]
@@ -62,8 +61,35 @@ fn the_home_is_told_by_its_own_variables() {
         home(&[("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"), ("KUBERNETES_SERVICE_HOST", "x")]),
         "lambda"
     );
-    let config = parse(&[], &[("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")]).unwrap();
-    assert_eq!(config.lambda.runtime_api.as_deref(), Some("127.0.0.1:9001"));
+}
+
+#[test]
+fn what_lambda_sets_is_read_whole_or_refused() {
+    let all = [
+        ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
+        ("AWS_LAMBDA_FUNCTION_NAME", "digits"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
+    ];
+    let parse = |vars: &[(&str, &str)]| {
+        Lambda::parse(vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+            .map_err(|refusal| (refusal.exit_code(), refusal.to_string()))
+    };
+    assert_eq!(parse(&all), Ok(Lambda { runtime_api: "127.0.0.1:9001".to_owned() }));
+    for at in 0..all.len() {
+        let name = all[at].0;
+        let said =
+            format!("{name}: not set: this binary is started by AWS Lambda; elsewhere, start `server`");
+        let mut vars = all.to_vec();
+        vars[at].1 = "";
+        assert_eq!(parse(&vars), Err((64, said.clone())));
+        vars.remove(at);
+        assert_eq!(parse(&vars), Err((64, said)));
+    }
+    let mut vars = all;
+    vars[3].1 = "much";
+    let said = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE: 'much' is refused: expected a number of MB".to_owned();
+    assert_eq!(parse(&vars), Err((64, said)));
 }
 
 #[test]
