@@ -7,6 +7,7 @@ use axum::Router;
 
 use crate::catalog::Catalog;
 use crate::config::Config;
+use crate::engine::pool::Pool;
 use crate::http::{self, Front, Readiness};
 use crate::store::{Reference, Store};
 use crate::telemetry::Metrics;
@@ -34,7 +35,11 @@ impl App {
     /// Loads the models. Fails where not one of them is ready.
     pub fn start(config: &Config) -> Result<Self, BrokenStart> {
         let metrics = Metrics::new(config.home);
-        let catalog = Catalog::new(metrics.clone());
+        let catalog = Catalog::new(
+            metrics.clone(),
+            Pool::new(config.compute.threads, config.compute.queue),
+            config.compute.deadline,
+        );
         let store = Store::new();
         let mut reasons = Vec::new();
         for entry in &config.models {
@@ -66,7 +71,7 @@ impl App {
 
     /// The router that both homes serve.
     pub fn router(&self) -> Router {
-        http::router(self.front.clone())
+        http::router(&self.front)
     }
 
     /// Turns not ready, so that new requests go elsewhere.

@@ -7,11 +7,14 @@ mod statistics;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 pub use error::{Error, ErrorKind};
+use model::Compute;
 pub use model::{Inference, Model, Times};
 pub use statistics::{Span, Statistics};
 
+use crate::engine::pool::Pool;
 use crate::engine::{self, Engine};
 use crate::store::{Listing, Package};
 use crate::telemetry::Metrics;
@@ -21,6 +24,7 @@ use crate::tensor::{Excerpt, Signature};
 pub struct Catalog {
     models: RwLock<BTreeMap<String, Versions>>,
     metrics: Metrics,
+    compute: Arc<Compute>,
 }
 
 /// The versions of one model, the oldest first.
@@ -44,9 +48,9 @@ pub struct Entry {
 }
 
 impl Catalog {
-    /// A catalog without models.
-    pub fn new(metrics: Metrics) -> Self {
-        Self { models: RwLock::default(), metrics }
+    /// A catalog without models. They compute with `pool`, each request within `deadline`.
+    pub fn new(metrics: Metrics, pool: Pool, deadline: Duration) -> Self {
+        Self { models: RwLock::default(), metrics, compute: Arc::new(Compute { pool, deadline }) }
     }
 
     /// Loads what the store lists, one after the other. What cannot be loaded is entered with its reason, and takes
@@ -71,11 +75,17 @@ impl Catalog {
     /// Turns a package into a model that is ready; the error is the reason why not.
     fn open(&self, package: Package) -> Result<Model, String> {
         let Package { name, version, model, side_files, manifest } = package;
-        let source = engine::Source { model, side_files, engine: manifest.engine };
+        let source = engine::Source {
+            model,
+            side_files,
+            engine: manifest.engine,
+            threads: self.compute.pool.threads(),
+        };
         let engine = engine::load(source).map_err(|error| error.to_string())?;
         let signature = labelled(engine.signature(), &manifest.labels)?;
         let metrics = self.metrics.model(&name, &version.to_string());
-        Ok(Model::new(name, version, manifest.description, signature, engine, metrics))
+        let compute = Arc::clone(&self.compute);
+        Ok(Model::new(name, version, manifest.description, signature, engine, compute, metrics))
     }
 
     /// Enters a model whose engine is given.
@@ -84,7 +94,8 @@ impl Catalog {
     pub fn enter(&self, name: &str, version: u64, engine: Arc<dyn Engine>) {
         let metrics = self.metrics.model(name, &version.to_string());
         let signature = engine.signature().clone();
-        let model = Model::new(name.to_owned(), version, None, signature, engine, metrics);
+        let compute = Arc::clone(&self.compute);
+        let model = Model::new(name.to_owned(), version, None, signature, engine, compute, metrics);
         let mut models = self.models.write().unwrap_or_else(PoisonError::into_inner);
         models.entry(name.to_owned()).or_default().insert(version, State::Ready(Arc::new(model)));
     }

@@ -13,6 +13,7 @@ mod tests;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches};
 use tracing_subscriber::filter::Targets;
@@ -41,6 +42,9 @@ pub struct Config {
     /// What a request may ask for.
     #[command(flatten)]
     pub http: Http,
+    /// What models compute with.
+    #[command(flatten)]
+    pub compute: Compute,
     /// Logs.
     #[command(flatten)]
     pub telemetry: Telemetry,
@@ -63,6 +67,20 @@ pub struct Http {
     /// Largest request body, after decompression: bytes, or a number of KiB, MiB or GiB
     #[arg(long, value_name = "SIZE", default_value = "6MiB", value_parser = values::size)]
     pub body_limit: usize,
+}
+
+/// What models compute with.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub struct Compute {
+    /// Threads that compute what is not small: a number, or cores for as many as this process has
+    #[arg(long, value_name = "COUNT", default_value = "cores", value_parser = values::threads)]
+    pub threads: usize,
+    /// Requests to one model that may wait for a thread; further ones are answered with 429
+    #[arg(long, value_name = "COUNT", default_value = "256", value_parser = values::count)]
+    pub queue: usize,
+    /// Time from a request's last byte to its answer; then it is answered with 504
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = values::duration)]
+    pub deadline: Duration,
 }
 
 /// Logs.

@@ -211,7 +211,7 @@ fn links_to_a_service_of_the_same_name_are_not_settings_on_kubernetes() {
     assert_eq!(parse(&[], &links).unwrap().home, Home::Kubernetes);
     assert_eq!(
         refused(&[], &links[..1]),
-        "TWOFOLD_SERVICE_HOST: there is no such setting; did you mean TWOFOLD_MODELS?"
+        "TWOFOLD_SERVICE_HOST: there is no such setting; did you mean TWOFOLD_THREADS?"
     );
     assert_eq!(
         refused(&[], &[("KUBERNETES_SERVICE_HOST", "10.0.0.1"), ("TWOFOLD_PORT", "80")]),
@@ -252,6 +252,12 @@ Options:
           Models to serve: comma-separated [NAME=]REFERENCE [env: TWOFOLD_MODELS] [default: embedded:digits]
       --body-limit <SIZE>
           Largest request body, after decompression: bytes, or a number of KiB, MiB or GiB [env: TWOFOLD_BODY_LIMIT] [default: 6MiB]
+      --threads <COUNT>
+          Threads that compute what is not small: a number, or cores for as many as this process has [env: TWOFOLD_THREADS] [default: cores]
+      --queue <COUNT>
+          Requests to one model that may wait for a thread; further ones are answered with 429 [env: TWOFOLD_QUEUE] [default: 256]
+      --deadline <TIME>
+          Time from a request's last byte to its answer; then it is answered with 504 [env: TWOFOLD_DEADLINE] [default: 20s]
       --log <FILTER>
           Filter of the log: a level (off, error, warn, info, debug, trace), then any number of TARGET=LEVEL [env: TWOFOLD_LOG] [default: info]
       --log-format <FORMAT>
@@ -269,7 +275,16 @@ fn every_setting_is_listed_once() {
     let names: Vec<&str> = settings.iter().map(|setting| setting.variable.as_str()).collect();
     assert_eq!(
         names,
-        ["TWOFOLD_LISTEN", "TWOFOLD_MODELS", "TWOFOLD_BODY_LIMIT", "TWOFOLD_LOG", "TWOFOLD_LOG_FORMAT"]
+        [
+            "TWOFOLD_LISTEN",
+            "TWOFOLD_MODELS",
+            "TWOFOLD_BODY_LIMIT",
+            "TWOFOLD_THREADS",
+            "TWOFOLD_QUEUE",
+            "TWOFOLD_DEADLINE",
+            "TWOFOLD_LOG",
+            "TWOFOLD_LOG_FORMAT",
+        ]
     );
     assert_eq!(
         settings[2],
@@ -281,4 +296,32 @@ fn every_setting_is_listed_once() {
                 .into(),
         }
     );
+}
+
+#[test]
+fn counts_and_times_are_refused_by_name() {
+    assert_eq!(parse(&["--threads", "3"], &[]).unwrap().compute.threads, 3);
+    assert!(parse(&["--threads", "cores"], &[]).unwrap().compute.threads >= 1);
+    assert_eq!(parse(&[], &[("TWOFOLD_DEADLINE", "500ms")]).unwrap().compute.deadline.as_millis(), 500);
+    assert_eq!(parse(&[], &[("TWOFOLD_DEADLINE", "2m")]).unwrap().compute.deadline.as_secs(), 120);
+    for value in ["0", "1025", "many", "-1"] {
+        assert_eq!(
+            refused(&[], &[("TWOFOLD_THREADS", value)]),
+            format!(
+                "TWOFOLD_THREADS: '{value}' is refused: expected a number of threads from 1 to 1024, or cores"
+            )
+        );
+    }
+    assert_eq!(
+        refused(&[], &[("TWOFOLD_QUEUE", "0")]),
+        "TWOFOLD_QUEUE: '0' is refused: expected a whole number above zero"
+    );
+    for value in ["0s", "20", "1.5s", "25h", "99999999999999999999s", "s"] {
+        assert_eq!(
+            refused(&[], &[("TWOFOLD_DEADLINE", value)]),
+            format!(
+                "TWOFOLD_DEADLINE: '{value}' is refused: expected a time from 1ms to 24 hours, such as 20s, 500ms or 2m"
+            )
+        );
+    }
 }

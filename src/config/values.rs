@@ -1,6 +1,7 @@
 //! What the settings' values look like. Each parser's error says what was expected.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
@@ -52,6 +53,36 @@ pub(super) fn size(value: &str) -> Result<usize, String> {
         Some(bytes) if bytes > 0 => Ok(bytes),
         _ => Err("expected a size above zero, such as 6MiB, 512KiB, 1GiB or 6291456".into()),
     }
+}
+
+pub(super) fn count(value: &str) -> Result<usize, String> {
+    let count = value.parse().ok().filter(|&count| count > 0);
+    count.ok_or_else(|| "expected a whole number above zero".into())
+}
+
+/// `cores` are those that this process may use, which in a container are fewer than the machine has.
+pub(super) fn threads(value: &str) -> Result<usize, String> {
+    let number = value.parse().ok().filter(|threads| (1..=1024).contains(threads));
+    match (value, number) {
+        ("cores", _) => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        (_, Some(threads)) => Ok(threads),
+        (_, None) => Err("expected a number of threads from 1 to 1024, or cores".into()),
+    }
+}
+
+pub(super) fn duration(value: &str) -> Result<Duration, String> {
+    let digits = value.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = value.split_at(digits);
+    let duration = match (number.parse::<u64>(), unit) {
+        (Ok(number), "ms") => Some(Duration::from_millis(number)),
+        (Ok(number), "s") => Some(Duration::from_secs(number)),
+        (Ok(number), "m") => number.checked_mul(60).map(Duration::from_secs),
+        _ => None,
+    };
+    let possible = Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
+    duration
+        .filter(|duration| possible.contains(duration))
+        .ok_or_else(|| "expected a time from 1ms to 24 hours, such as 20s, 500ms or 2m".into())
 }
 
 /// `LEVEL`, `TARGET=LEVEL`, or several of them. A bare word that is no level is refused: taken for a target, a slip

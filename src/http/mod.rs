@@ -53,7 +53,7 @@ impl Readiness {
 }
 
 /// The router of both homes.
-pub fn router(front: Front) -> Router {
+pub fn router(front: &Front) -> Router {
     let model = Router::new()
         .route("/", get(metadata::model))
         .route("/ready", get(health::model))
