@@ -21,8 +21,9 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 11] = [
 ];
 
 /// Names of other crates, or of their items, and the only files that may hold them.
-const ONLY_IN: [(&str, &[&str]); 6] = [
-    ("rten::", &["src/engine/rten.rs", "src/engine/rten/"]),
+const ONLY_IN: [(&str, &[&str]); 7] = [
+    ("use rten::", &["src/engine/rten.rs", "src/engine/rten/"]),
+    ("rten_tensor", &["src/engine/rten.rs", "src/engine/rten/"]),
     ("lambda_http", &["src/lambda.rs", "src/lambda/", "bin/lambda.rs", "tests/parity"]),
     ("lambda_runtime", &["src/lambda.rs", "src/lambda/", "bin/lambda.rs", "tests/parity"]),
     ("StatusCode", &["src/http/error.rs", "src/lambda.rs", "src/lambda/"]),

@@ -66,8 +66,15 @@ fn the_binary_holds_digits() {
     assert_eq!((listing.name(), listing.version()), ("digits", 1));
     let package = listing.fetch().unwrap();
     assert_eq!((package.name.as_str(), package.version), ("digits", 1));
-    assert!(!package.model.is_empty());
+    assert_eq!(package.model, fs::read("models/digits/model.onnx").unwrap());
     assert_eq!(package.side_files, []);
+    assert_eq!(package.manifest.name.as_deref(), Some("digits"));
+    let digits: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
+    assert_eq!(package.manifest.labels, [("probabilities".to_owned(), digits)].into());
+
+    // The same package as a folder is the same package.
+    let folder = resolve("dir:models/digits", None).unwrap();
+    assert_eq!(folder[0].fetch().unwrap(), package);
 
     let renamed = resolve("embedded:digits", Some("numbers")).unwrap();
     assert_eq!(renamed[0].name(), "numbers");

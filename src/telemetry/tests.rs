@@ -240,9 +240,10 @@ fn a_reader_that_stops_costs_lines_and_no_request_waits() {
 
 #[test]
 fn a_flush_gives_up_on_a_reader_that_takes_nothing() {
-    let (gate, _offers, _taking) = gate();
+    let (gate, offers, _taking) = gate();
     let output = Output::gathered(gate);
     write(&output, "line\n");
+    assert_eq!(offers.recv().unwrap(), "line\n");
     let began = Instant::now();
     output.flush();
     assert!((2..10).contains(&began.elapsed().as_secs()));
