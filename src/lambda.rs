@@ -109,7 +109,6 @@ fn request_id(headers: &mut HeaderMap, invocation: String) -> String {
 
 async fn respond(router: Router, target: Uri, mut request: Request) -> Result<Answer, Infallible> {
     *request.uri_mut() = target;
-    let method = request.method().clone();
     let response = router.oneshot(request).await?;
-    Ok(Answer::new(&method, response).await)
+    Ok(Answer::new(response).await)
 }
