@@ -129,8 +129,9 @@ async fn the_model_is_there_before_the_first_event_is_asked_for() {
 async fn what_is_no_event_is_an_error_and_the_next_one_is_answered() {
     let mut platform = Platform::start().await;
     let _function = Running(platform.function(&[]));
-    let mut no_host = event("GET", "/v2");
-    no_host["headers"]["host"] = "no host".into();
+    let mut no_base64 = event("POST", "/v2/models/digits/infer");
+    no_base64["isBase64Encoded"] = true.into();
+    no_base64["body"] = "no base64!".into();
     let odd: [&[u8]; 8] = [
         b"",
         b"{}",
@@ -147,7 +148,7 @@ async fn what_is_no_event_is_an_error_and_the_next_one_is_answered() {
         assert_eq!(posted.path, "/2018-06-01/runtime/invocation/invocation-1/error", "{posted:?}");
         assert_eq!(posted.kind.as_deref(), Some("unhandled"));
     }
-    platform.events.send(no_host.to_string().into()).unwrap();
+    platform.events.send(no_base64.to_string().into()).unwrap();
     assert_eq!(platform.posted().await.body["statusCode"], 400);
     platform.events.send(event("GET", "/v2/health/live").to_string().into()).unwrap();
     assert_eq!(platform.posted().await.body["body"], r#"{"live":true}"#);
