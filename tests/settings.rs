@@ -11,8 +11,16 @@ fn the_readme_has_every_setting_as_help_says_it() {
     let table: Vec<_> = readme.lines().filter(|line| line.starts_with("| `TWOFOLD_")).collect();
     let settings: Vec<_> = Config::settings()
         .map(|setting| {
-            format!("| `{}` | `{}` | `{}` | {} |", setting.variable, setting.flag, setting.default, setting.meaning)
+            format!(
+                "| `{}` | `{}` | `{}` | {} |",
+                setting.variable, setting.flag, setting.default, setting.meaning
+            )
         })
         .collect();
-    assert_eq!(table.join("\n"), settings.join("\n"), "the README's table should be:\n{}", settings.join("\n"));
+    assert_eq!(
+        table.join("\n"),
+        settings.join("\n"),
+        "the README's table should be:\n{}",
+        settings.join("\n")
+    );
 }

@@ -61,8 +61,19 @@ fn a_process_writes_all_its_lines_before_it_ends() {
         let events = events(&output.stdout[..]);
         let numbers: Vec<u64> = events.iter().map(|event| event["i"].as_u64().unwrap()).collect();
         assert_eq!(numbers, (0..10).chain(0..5).collect::<Vec<_>>());
-        assert!(events.iter().all(|event| event["home"] == home && event["message"] == "line"));
+        assert!(events.iter().all(|event| event["message"] == "line"));
     }
+}
+
+#[test]
+fn on_lambda_a_line_is_written_before_the_environment_can_freeze() {
+    let (mut child, mut stdin) = spawn("lambda");
+    stdin.write_all(b"5\n").unwrap();
+    let stderr = child.stderr.take().unwrap();
+    assert_eq!(BufReader::new(stderr).lines().next().unwrap().unwrap(), "logged");
+    child.kill().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(events(&output.stdout[..]).len(), 15);
 }
 
 #[test]

@@ -10,18 +10,9 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::timestamp;
-use crate::config::Home;
 
-/// One JSON object: timestamp (RFC 3339, UTC), level, home, target, and the event's fields beside them.
-pub(super) struct Json {
-    home: &'static str,
-}
-
-impl Json {
-    pub(super) fn new(home: Home) -> Self {
-        Self { home: home.name() }
-    }
-}
+/// One JSON object: timestamp (RFC 3339, UTC), level, target, and the event's fields beside them.
+pub(super) struct Json;
 
 impl<S, N> FormatEvent<S, N> for Json
 where
@@ -34,8 +25,6 @@ where
         timestamp::write_now(&mut line)?;
         line.write_str("\",\"level\":\"")?;
         line.write_str(metadata.level().as_str())?;
-        line.write_str("\",\"home\":\"")?;
-        line.write_str(self.home)?;
         line.write_str("\",\"target\":\"")?;
         line.write_str(metadata.target())?;
         line.write_char('"')?;

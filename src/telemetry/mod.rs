@@ -43,7 +43,7 @@ pub fn init(config: &config::Telemetry, home: Home) -> Guard {
     let _ = if text {
         tracing::subscriber::set_global_default(subscriber.with(layer.event_format(Text)))
     } else {
-        tracing::subscriber::set_global_default(subscriber.with(layer.event_format(Json::new(home))))
+        tracing::subscriber::set_global_default(subscriber.with(layer.event_format(Json)))
     };
     Guard { output }
 }

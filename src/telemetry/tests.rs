@@ -96,11 +96,11 @@ fn every_kind_of_field() {
 
 #[test]
 fn json_has_fields_of_their_kind_beside_the_message() {
-    let lines = lines(Json::new(Home::Kubernetes), every_kind_of_field);
+    let lines = lines(Json, every_kind_of_field);
     assert_eq!(
         lines,
         [concat!(
-            r#"{"timestamp":"TIME","level":"INFO","home":"kubernetes","target":"twofold::telemetry::tests","#,
+            r#"{"timestamp":"TIME","level":"INFO","target":"twofold::telemetry::tests","#,
             r#""message":"answered","status":200,"change":-3,"seconds":1.5e-7,"none":null,"cached":true,"#,
             r#""model":"digits","type":"","path":"\"a\\\"b\""}"#,
             "\n"
@@ -125,7 +125,7 @@ fn text_has_fields_after_the_message() {
 fn errors_tell_what_caused_them() {
     let failure = Failure("no answer", Some(Box::new(Failure("no \"room\"", None))));
     let log = || error!(error = &failure as &dyn std::error::Error, "refused");
-    assert!(lines(Json::new(Home::Local), log)[0].ends_with(",\"error\":\"no answer: no \\\"room\\\"\"}\n"));
+    assert!(lines(Json, log)[0].ends_with(",\"error\":\"no answer: no \\\"room\\\"\"}\n"));
     assert!(lines(Text, log)[0].ends_with(": refused error=no answer: no \"room\"\n"));
 }
 
@@ -133,7 +133,7 @@ fn errors_tell_what_caused_them() {
 fn what_a_client_sent_stays_within_its_line() {
     let sent = "a\nb\r\t\u{1b}[2J\u{0}\"\\é\u{1f600}\u{7f}";
     let log = || warn!(id = sent, "{sent}");
-    let json = lines(Json::new(Home::Lambda), log);
+    let json = lines(Json, log);
     assert!(json[0].ends_with(
         "\"message\":\"a\\nb\\u000d\\t\\u001b[2J\\u0000\\\"\\\\é\u{1f600}\u{7f}\",\
          \"id\":\"a\\nb\\u000d\\t\\u001b[2J\\u0000\\\"\\\\é\u{1f600}\u{7f}\"}\n"
@@ -298,7 +298,7 @@ fn what_a_line_costs() {
         run();
         println!("{name}: {:?} per line", began.elapsed() / LINES);
     };
-    time("json, gathered", &mut || logged(Json::new(Home::Local), Output::gathered(sink()), request));
-    time("json, direct", &mut || logged(Json::new(Home::Local), Output::direct(sink()), request));
+    time("json, gathered", &mut || logged(Json, Output::gathered(sink()), request));
+    time("json, direct", &mut || logged(Json, Output::direct(sink()), request));
     time("text, gathered", &mut || logged(Text, Output::gathered(sink()), request));
 }
