@@ -93,7 +93,7 @@ fn free_address() -> SocketAddr {
 #[expect(clippy::disallowed_methods, reason = "the test's own variables, which no binary reads")]
 pub fn program(variable: &str) -> PathBuf {
     let Some(path) = std::env::var_os(variable) else {
-        panic!("{variable} is not set: it names a program that this test runs (see .ci/run)")
+        panic!("{variable} is not set: it names a program that this test runs (see tests/emulator/run)")
     };
     let path = PathBuf::from(path);
     assert!(path.is_file(), "{variable}: there is no file {}", path.display());

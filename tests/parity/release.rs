@@ -1,7 +1,7 @@
 //! The corpus through the binaries that ship: `server` over TCP, and `lambda` under AWS's emulator, with
 //! default settings and the log on.
 //!
-//! Ignored unless asked for, since the binaries must be built first. `.ci/run` does, and sets
+//! Ignored unless asked for, since the binaries must be built first. `tests/emulator/run` builds them, and sets
 //!
 //! - `PARITY_SERVER`, `PARITY_LAMBDA`: the release binaries;
 //! - `PARITY_SERVER_THAT_PANICS`, `PARITY_LAMBDA_THAT_PANICS`: the same with the feature `test-panic`;
@@ -15,7 +15,7 @@ use super::process::{Process, program};
 use super::{corpus, event, tcp};
 
 #[tokio::test]
-#[ignore = "needs release binaries and the emulator: see .ci/run"]
+#[ignore = "needs release binaries and the emulator: see tests/emulator/run"]
 async fn both_binaries_answer_alike() {
     let server = Process::server(&program("PARITY_SERVER"), &[]);
     let lambda = Process::emulator(&program("PARITY_EMULATOR"), &program("PARITY_LAMBDA"), &[]);
@@ -36,7 +36,7 @@ async fn both_binaries_answer_alike() {
 }
 
 #[tokio::test]
-#[ignore = "needs release binaries and the emulator: see .ci/run"]
+#[ignore = "needs release binaries and the emulator: see tests/emulator/run"]
 async fn an_answer_too_large_for_lambda_says_so() {
     let variables = [("TWOFOLD_BODY_LIMIT", "16MiB")];
     let lambda = Process::emulator(&program("PARITY_EMULATOR"), &program("PARITY_LAMBDA"), &variables);
@@ -56,7 +56,7 @@ async fn an_answer_too_large_for_lambda_says_so() {
 }
 
 #[tokio::test]
-#[ignore = "needs release binaries and the emulator: see .ci/run"]
+#[ignore = "needs release binaries and the emulator: see tests/emulator/run"]
 async fn what_is_no_event_does_not_end_the_function() {
     let lambda = Process::emulator(&program("PARITY_EMULATOR"), &program("PARITY_LAMBDA"), &[]);
     let mut no_base64 = event::event(&Call::infer("no base64", "{}"), event::Form::Base64);
@@ -79,7 +79,7 @@ async fn what_is_no_event_does_not_end_the_function() {
 }
 
 #[tokio::test]
-#[ignore = "needs release binaries and the emulator: see .ci/run"]
+#[ignore = "needs release binaries and the emulator: see tests/emulator/run"]
 async fn a_broken_start_tells_lambda_why() {
     for (variable, value, reason) in [
         ("TWOFOLD_MODELS", "dir:/nothing/here", "TWOFOLD_MODELS: no model is ready"),
@@ -99,7 +99,7 @@ async fn a_broken_start_tells_lambda_why() {
 
 /// The profile that ships unwinds: a handler that panics costs its request and nothing else.
 #[tokio::test]
-#[ignore = "needs release binaries and the emulator: see .ci/run"]
+#[ignore = "needs release binaries and the emulator: see tests/emulator/run"]
 async fn a_panic_costs_one_request() {
     let panic = Call::get("panics", "/test/panic");
     let next = Call::infer("next", r#"{"inputs":[]}"#).json();
