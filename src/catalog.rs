@@ -64,7 +64,7 @@ impl Catalog {
         let (name, version) = (listing.name(), listing.version());
         match &state {
             State::Ready(model) => {
-                tracing::info!(model = name, version, engine = model.engine(), "model ready")
+                tracing::info!(model = name, version, engine = model.engine(), "model ready");
             }
             State::Unavailable(reason) => tracing::error!(model = name, version, reason, "model unavailable"),
         }
@@ -81,7 +81,7 @@ impl Catalog {
             engine: manifest.engine,
             threads: self.compute.pool.threads(),
         };
-        let engine = engine::load(source).map_err(|error| error.to_string())?;
+        let engine = engine::load(&source).map_err(|error| error.to_string())?;
         let signature = labelled(engine.signature(), &manifest.labels)?;
         let metrics = self.metrics.model(&name, &version.to_string());
         let compute = Arc::clone(&self.compute);

@@ -79,7 +79,7 @@ pub(super) fn duration(value: &str) -> Result<Duration, String> {
         (Ok(number), "m") => number.checked_mul(60).map(Duration::from_secs),
         _ => None,
     };
-    let possible = Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
+    let possible = Duration::from_millis(1)..=Duration::from_hours(24);
     duration
         .filter(|duration| possible.contains(duration))
         .ok_or_else(|| "expected a time from 1ms to 24 hours, such as 20s, 500ms or 2m".into())

@@ -62,7 +62,7 @@ pub struct Source {
 }
 
 /// Loads a model with the engine that its source names, or else with the first that covers every operator of it.
-pub fn load(source: Source) -> Result<Arc<dyn Engine>, LoadError> {
+pub fn load(source: &Source) -> Result<Arc<dyn Engine>, LoadError> {
     match source.engine.as_deref() {
         None | Some(rten::NAME) => {}
         Some(other) => {

@@ -39,12 +39,12 @@ pub(super) struct Rten {
 
 impl Rten {
     /// Loads a model.
-    pub(super) fn load(source: Source) -> Result<Arc<dyn Engine>, LoadError> {
+    pub(super) fn load(source: &Source) -> Result<Arc<dyn Engine>, LoadError> {
         let model = Model::read(source.model.clone())?;
         let signature = signature::read(&model)?;
         carried(&signature)?;
         covered(&model)?;
-        constants::check(&model, &source)?;
+        constants::check(&model, source)?;
         let symbols = signature::symbols(&model, &signature);
         drop(model);
 

@@ -51,7 +51,7 @@ fn model(graph: Graph) -> Model {
 }
 
 fn load_model(graph: Graph) -> Result<Arc<dyn Engine>, LoadError> {
-    load(Source { model: model(graph).encode_to_vec().into(), ..Source::default() })
+    load(&Source { model: model(graph).encode_to_vec().into(), ..Source::default() })
 }
 
 fn refused(graph: Graph) -> (LoadErrorKind, String) {
@@ -195,10 +195,10 @@ fn a_constant_in_a_side_file_is_looked_at_too() {
         )],
         ..Source::default()
     };
-    let engine = load(source([1 << 40, 5, 6])).unwrap();
+    let engine = load(&source([1 << 40, 5, 6])).unwrap();
     let got = infer(&*engine, vec![tensor(&[1, 2], Data::Int64(vec![1, 1]))], &[0], Spread::One).unwrap();
     assert_eq!(got, [tensor(&[1, 2], Data::Int64(vec![6, 7]))]);
-    assert_eq!(load(source([0, 5, 1 << 40])).err().unwrap().kind(), LoadErrorKind::OutOfRange);
+    assert_eq!(load(&source([0, 5, 1 << 40])).err().unwrap().kind(), LoadErrorKind::OutOfRange);
 }
 
 #[test]
@@ -278,8 +278,8 @@ fn an_engine_that_there_is_not_is_refused_by_name() {
     let model = Bytes::from(model(identity(data_type::FLOAT)).encode_to_vec());
     let named =
         |name: &str| Source { model: model.clone(), engine: Some(name.to_owned()), ..Source::default() };
-    assert!(load(named("rten")).is_ok());
-    assert_eq!(load(named("tract")).err().unwrap().to_string(), "no engine 'tract'; there is 'rten'");
+    assert!(load(&named("rten")).is_ok());
+    assert_eq!(load(&named("tract")).err().unwrap().to_string(), "no engine 'tract'; there is 'rten'");
 }
 
 #[test]
@@ -322,13 +322,13 @@ fn a_model_that_is_cut_off_anywhere_is_refused() {
     let whole = model(identity(data_type::FLOAT)).encode_to_vec();
     for length in 0..whole.len() {
         let cut = Source { model: whole[..length].to_vec().into(), ..Source::default() };
-        if let Ok(engine) = load(cut) {
+        if let Ok(engine) = load(&cut) {
             // A cut between two fields of the file's end may leave a whole model.
             assert_eq!(engine.signature().outputs.len(), 1, "cut at {length}");
         }
     }
     assert_eq!(
-        load(Source { model: "a text".into(), ..Source::default() }).err().unwrap().kind(),
+        load(&Source { model: "a text".into(), ..Source::default() }).err().unwrap().kind(),
         LoadErrorKind::Malformed
     );
 }
@@ -353,7 +353,7 @@ fn mutated_models_load_or_are_refused_and_never_panic() {
                 _ => file.insert(at, u8::try_from(random(256)).unwrap()),
             }
         }
-        match load(Source { model: file.into(), ..Source::default() }) {
+        match load(&Source { model: file.into(), ..Source::default() }) {
             Ok(_) => loaded += 1,
             Err(error) => {
                 assert!(!error.to_string().contains("panicked"), "{error}");

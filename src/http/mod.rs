@@ -83,7 +83,7 @@ pub fn router(front: &Front) -> Router {
         .layer(
             ServiceBuilder::new()
                 // Outermost, so that whatever happens inside is seen: request id, metrics and the one log line.
-                .layer(layers::ObserveLayer::new(&front))
+                .layer(layers::ObserveLayer::new(front))
                 // A panic costs its request, and is seen as the 500 that it becomes.
                 .layer(CatchPanicLayer::custom(error::panicked)),
         )

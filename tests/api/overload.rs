@@ -1,6 +1,7 @@
 //! A model that is saturated: who is refused, who is not, and how.
 
 use std::sync::{Arc, Condvar, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -95,16 +96,13 @@ async fn fill(router: &Router, gate: &Arc<Gate>) -> Vec<tokio::task::JoinHandle<
     let entered = Arc::clone(gate);
     tokio::task::spawn_blocking(move || entered.wait_for(1)).await.unwrap();
     for _ in 0..2 {
-        sent.push(tokio::spawn(infer(router)));
+        let mut waiting = Box::pin(infer(router));
+        // Polled once, a request goes all the way to the queue.
+        let polled = std::future::poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context))).await;
+        assert!(polled.is_pending());
+        sent.push(tokio::spawn(waiting));
     }
-    // They have taken their places when a further one is refused.
-    while infer_now(router).await.is_none() {}
     sent
-}
-
-/// The answer to one more request, if it is refused at once; else the request is taken back.
-async fn infer_now(router: &Router) -> Option<Answer> {
-    tokio::time::timeout(Duration::from_millis(20), infer(router)).await.ok()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,7 +123,7 @@ async fn a_full_queue_is_429_with_retry_after_and_health_answers_meanwhile() {
     let stats = get(&router, "/v2/models/held/stats").await.json();
     let stats = &stats["model_stats"][0]["inference_stats"];
     assert_eq!(stats["success"]["count"], 4);
-    assert!(stats["fail"]["count"].as_u64().unwrap() >= 2, "{stats}");
+    assert!(stats["fail"]["count"].as_u64().unwrap() >= 1, "{stats}");
     assert!(stats["queue"]["ns"].as_u64().unwrap() > 0, "{stats}");
 }
 

@@ -90,8 +90,8 @@ async fn a_job_whose_deadline_passed_is_not_started() {
     let started = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&started);
     let lane = pool.lane();
-    let late = Instant::now() + Duration::from_millis(10);
-    let refused = pool.run(lane, late, move || flag.store(true, Ordering::SeqCst)).await;
+    let passed = Instant::now() + Duration::from_millis(10);
+    let refused = pool.run(lane, passed, move || flag.store(true, Ordering::SeqCst)).await;
     assert_eq!(refused.unwrap_err(), Refusal::Deadline);
     // Its place in the queue is free again at once.
     let mut next = Box::pin(pool.run(lane, soon(), || 7));
