@@ -31,6 +31,8 @@ pub struct Front {
     pub metrics: Metrics,
     /// Whether new requests are welcome.
     pub readiness: Readiness,
+    /// Whether models may be loaded and unloaded by the repository API.
+    pub admin: bool,
     /// The largest body, in bytes, as it is sent and after decompression.
     pub body_limit: usize,
     /// Where this process runs.

@@ -3,6 +3,7 @@
 
 mod client;
 
+mod administration;
 mod binary;
 mod digits;
 mod encoding;
