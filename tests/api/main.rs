@@ -12,6 +12,7 @@ mod infer;
 mod metadata;
 mod metrics;
 mod misbehaving;
+mod openapi;
 mod repository;
 mod request_id;
 mod routes;
