@@ -14,6 +14,7 @@ mod metadata;
 mod metrics;
 mod misbehaving;
 mod overload;
+mod openapi;
 mod repository;
 mod request_id;
 mod routes;
