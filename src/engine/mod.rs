@@ -7,6 +7,7 @@ mod onnx;
 pub mod pool;
 mod rten;
 mod signature;
+mod tabular;
 #[cfg(test)]
 mod tests;
 
@@ -61,21 +62,25 @@ pub struct Source {
     pub threads: usize,
 }
 
-/// Loads a model with the engine that its source names, or else with the first that covers every operator of it.
+/// Loads a model with the engine that its source names; else by the tabular engine where the model is a small dense network,
+/// else by rten.
 pub fn load(source: &Source) -> Result<Arc<dyn Engine>, LoadError> {
-    match source.engine.as_deref() {
-        None | Some(rten::NAME) => {}
+    let loaded = guarded(|| match source.engine.as_deref() {
+        Some(tabular::NAME) => tabular::Tabular::load(source),
+        Some(rten::NAME) => rten::Rten::load(source),
         Some(other) => {
-            let message = format!("no engine {}; there is '{}'", Excerpt(other), rten::NAME);
-            return Err(LoadError::new(LoadErrorKind::Unsupported, message));
+            let message =
+                format!("no engine {}; there are '{}' and '{}'", Excerpt(other), tabular::NAME, rten::NAME);
+            Err(LoadError::new(LoadErrorKind::Unsupported, message))
         }
-    }
-    let loaded = guarded(|| rten::Rten::load(source));
+        None => match tabular::Tabular::load_small(source) {
+            Some(engine) => Ok(engine),
+            None => rten::Rten::load(source),
+        },
+    });
     loaded.unwrap_or_else(|panic| {
-        Err(LoadError::new(
-            LoadErrorKind::Malformed,
-            format!("{} panicked while loading: {panic}", rten::NAME),
-        ))
+        let message = format!("the engine panicked while loading the model: {panic}");
+        Err(LoadError::new(LoadErrorKind::Malformed, message))
     })
 }
 

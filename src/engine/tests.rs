@@ -279,7 +279,10 @@ fn an_engine_that_there_is_not_is_refused_by_name() {
     let named =
         |name: &str| Source { model: model.clone(), engine: Some(name.to_owned()), ..Source::default() };
     assert!(load(&named("rten")).is_ok());
-    assert_eq!(load(&named("tract")).err().unwrap().to_string(), "no engine 'tract'; there is 'rten'");
+    assert_eq!(
+        load(&named("tract")).err().unwrap().to_string(),
+        "no engine 'tract'; there are 'tabular' and 'rten'"
+    );
 }
 
 #[test]

@@ -147,9 +147,10 @@ async fn a_deadline_that_passes_is_504_and_what_waited_is_not_computed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_hung_up_is_counted_as_499_and_gives_its_place_back() {
     let (router, gate) = server(Duration::from_secs(20));
-    let sent = fill(&router, &gate).await;
-    for hung_up in &sent[1..] {
+    let mut sent = fill(&router, &gate).await;
+    for hung_up in sent.drain(1..) {
         hung_up.abort();
+        assert!(hung_up.await.unwrap_err().is_cancelled());
     }
     let mut waiting = Box::pin(infer(&router));
     assert!(
