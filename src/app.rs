@@ -11,7 +11,7 @@ use crate::catalog::Catalog;
 use crate::config::{self, Config};
 use crate::engine::pool::Pool;
 use crate::http::{self, Front, Readiness};
-use crate::store::{Reference, Store};
+use crate::store::Reference;
 use crate::telemetry::Metrics;
 
 /// Everything between the configuration and the router.
@@ -45,19 +45,18 @@ impl App {
             Pool::new(config.compute.threads, config.compute.queue),
             config.compute.deadline,
         );
-        let store = Store::new();
         let mut reasons = Vec::new();
+        let mut sources = Vec::new();
         for entry in &config.models {
-            let listings = Reference::parse(&entry.reference)
-                .and_then(|reference| store.resolve(&reference, entry.name.as_deref()));
-            match listings {
-                Ok(listings) => listings.iter().for_each(|listing| catalog.load(listing)),
+            match Reference::parse(&entry.reference) {
+                Ok(reference) => sources.push((reference, entry.name.clone())),
                 Err(error) => {
                     tracing::error!(reference = entry.reference, reason = %error, "reference refused");
                     reasons.push(error.to_string());
                 }
             }
         }
+        reasons.extend(catalog.start(sources));
         if catalog.all_ready().is_empty() {
             reasons.extend(catalog.index().iter().map(ToString::to_string));
             return Err(BrokenStart {
@@ -68,6 +67,7 @@ impl App {
             catalog: Arc::new(catalog),
             metrics,
             readiness: Readiness::default(),
+            admin: config.http.admin,
             body_limit: config.http.body_limit,
             home: config.home,
         };

@@ -76,6 +76,9 @@ pub struct Server {
 /// What a request may ask for.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct Http {
+    /// Loading and unloading of models by the repository API: on or off
+    #[arg(long, value_name = "SWITCH", action = clap::ArgAction::Set, default_value = "off", value_parser = values::switch)]
+    pub admin: bool,
     /// Largest request body, after decompression: bytes, or a number of KiB, MiB or GiB
     #[arg(long, value_name = "SIZE", default_value = "6MiB", value_parser = values::size)]
     pub body_limit: usize,
@@ -175,6 +178,7 @@ impl Config {
         let matches = command.try_get_matches_from(line).map_err(|error| Refusal::of_flag(&error))?;
         let mut config = Self::from_arg_matches(&matches).map_err(|error| Refusal::of_flag(&error))?;
         config.home = home;
+        refuse_on_lambda(&config)?;
         Ok(config)
     }
 
@@ -203,6 +207,15 @@ impl Config {
             .collect();
         settings.into_iter()
     }
+}
+
+/// Refuses what cannot work in a function on Lambda.
+fn refuse_on_lambda(config: &Config) -> Result<(), Refusal> {
+    if config.home == Home::Lambda && config.http.admin {
+        let reason = "'on' is refused: on Lambda each environment would have models of its own";
+        return Err(Refusal::new("TWOFOLD_ADMIN", reason));
+    }
+    Ok(())
 }
 
 /// The command line, each flag's help naming its variable.

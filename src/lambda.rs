@@ -3,9 +3,9 @@
 //! The router is the one that TCP serves. `lambda_http` reads an event into a request and writes the answer back; the
 //! rules here undo what it changes on the way, so that the router sees, and the client gets, what they would over TCP:
 //!
-//! - the path is the client's own, percent-encoding kept, without the name of a stage ([`event`]);
-//! - a body leaves as text only if it survives that, else as base64 ([`answer`]);
-//! - an answer larger than Lambda takes becomes a 413 that says so ([`payload`]).
+//! - the path is the client's own, percent-encoding kept, without the name of a stage (`event`);
+//! - a body leaves as text only if it survives that, else as base64 (`answer`);
+//! - an answer larger than Lambda takes becomes a 413 that says so (`payload`).
 //!
 //! What cannot be undone: API Gateway's HTTP APIs decode the path before they send the event (`%2F` arrives as `/`;
 //! function URLs keep it), and Lambda itself refuses events above 6 MB, base64 counted: about 4.5 MB of binary.

@@ -30,6 +30,8 @@ pub enum ErrorKind {
     Full,
     /// The deadline passed first.
     Deadline,
+    /// The model's package cannot be loaded.
+    Load,
     /// The engine failed; the text is not for the client.
     Failed,
 }

@@ -29,7 +29,7 @@ fn defaults_hold_where_nothing_is_said() {
         }
     );
     assert_eq!(config.models, [entry(None, "embedded:digits")]);
-    assert_eq!(config.http, Http { body_limit: 6 * 1024 * 1024 });
+    assert_eq!(config.http, Http { admin: false, body_limit: 6 * 1024 * 1024 });
     assert_eq!(config.telemetry, Telemetry { filter: "info".parse().unwrap(), format: LogFormat::Auto });
     assert_eq!(config.home, Home::Local);
 }
@@ -295,6 +295,8 @@ Options:
           Time that the server still serves, while not ready, after it was asked to stop; 0s is none [env: TWOFOLD_DRAIN] [default: 5s]
       --models <LIST>
           Models to serve: comma-separated [NAME=]REFERENCE [env: TWOFOLD_MODELS] [default: embedded:digits]
+      --admin <SWITCH>
+          Loading and unloading of models by the repository API: on or off [env: TWOFOLD_ADMIN] [default: off]
       --body-limit <SIZE>
           Largest request body, after decompression: bytes, or a number of KiB, MiB or GiB [env: TWOFOLD_BODY_LIMIT] [default: 6MiB]
       --threads <COUNT>
@@ -327,6 +329,7 @@ fn every_setting_is_listed_once() {
             "TWOFOLD_BODY_TIMEOUT",
             "TWOFOLD_DRAIN",
             "TWOFOLD_MODELS",
+            "TWOFOLD_ADMIN",
             "TWOFOLD_BODY_LIMIT",
             "TWOFOLD_THREADS",
             "TWOFOLD_QUEUE",
@@ -336,7 +339,7 @@ fn every_setting_is_listed_once() {
         ]
     );
     assert_eq!(
-        settings[6],
+        settings[7],
         Setting {
             variable: "TWOFOLD_BODY_LIMIT".into(),
             flag: "--body-limit".into(),
@@ -373,4 +376,15 @@ fn counts_and_times_are_refused_by_name() {
             )
         );
     }
+}
+
+#[test]
+fn administration_is_refused_on_lambda() {
+    assert!(parse(&["--admin", "on"], &[]).unwrap().http.admin);
+    let lambda = ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001");
+    assert_eq!(
+        refused(&[], &[("TWOFOLD_ADMIN", "on"), lambda]),
+        "TWOFOLD_ADMIN: 'on' is refused: on Lambda each environment would have models of its own"
+    );
+    assert_eq!(refused(&["--admin=yes"], &[]), "--admin: 'yes' is refused: expected on or off");
 }

@@ -55,6 +55,14 @@ pub(super) fn size(value: &str) -> Result<usize, String> {
     }
 }
 
+pub(super) fn switch(value: &str) -> Result<bool, String> {
+    match value {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("expected on or off".into()),
+    }
+}
+
 pub(super) fn count(value: &str) -> Result<usize, String> {
     let count = value.parse().ok().filter(|&count| count > 0);
     count.ok_or_else(|| "expected a whole number above zero".into())

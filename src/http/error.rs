@@ -17,7 +17,7 @@ pub(super) enum Error {
     /// The request is not what the protocol, or the model, asks for.
     Malformed(String),
     /// What is switched off.
-    Forbidden(&'static str),
+    Forbidden(String),
     /// No such path, model or version.
     Unknown(String),
     /// The path has other methods.
@@ -58,13 +58,13 @@ impl Error {
     fn message(&self) -> &str {
         match self {
             Self::Malformed(message)
+            | Self::Forbidden(message)
             | Self::Unknown(message)
             | Self::Method(message)
             | Self::TooLarge(message)
             | Self::NotReady(message)
             | Self::Full(message, _)
             | Self::Deadline(message) => message,
-            Self::Forbidden(message) => message,
             Self::Internal(_) => "internal error; the log has the cause, by the request id",
         }
     }
@@ -102,7 +102,7 @@ impl From<catalog::Error> for Error {
         match error.kind() {
             catalog::ErrorKind::UnknownModel | catalog::ErrorKind::UnknownVersion => Self::Unknown(message),
             catalog::ErrorKind::NotReady => Self::NotReady(message),
-            catalog::ErrorKind::Input => Self::Malformed(message),
+            catalog::ErrorKind::Input | catalog::ErrorKind::Load => Self::Malformed(message),
             catalog::ErrorKind::Full => Self::Full(message, error.retry_after().unwrap_or(1)),
             catalog::ErrorKind::Deadline => Self::Deadline(message),
             catalog::ErrorKind::Failed => Self::Internal(message),
@@ -164,7 +164,7 @@ mod tests {
     async fn every_variant_has_its_status_and_a_body() {
         let cases = [
             (Error::Malformed("a".into()), 400, r#"{"error":"a"}"#),
-            (Error::Forbidden("b"), 403, r#"{"error":"b"}"#),
+            (Error::Forbidden("b".into()), 403, r#"{"error":"b"}"#),
             (Error::Unknown("c".into()), 404, r#"{"error":"c"}"#),
             (Error::Method("d".into()), 405, r#"{"error":"d"}"#),
             (Error::TooLarge("e".into()), 413, r#"{"error":"e"}"#),

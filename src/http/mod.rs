@@ -6,6 +6,7 @@ mod health;
 mod infer;
 mod layers;
 mod metadata;
+mod openapi;
 mod repository;
 mod serve;
 
@@ -31,6 +32,8 @@ pub struct Front {
     pub metrics: Metrics,
     /// Whether new requests are welcome.
     pub readiness: Readiness,
+    /// Whether models may be loaded and unloaded by the repository API.
+    pub admin: bool,
     /// The largest body, in bytes, as it is sent and after decompression.
     pub body_limit: usize,
     /// Where this process runs.
@@ -72,7 +75,8 @@ pub fn router(front: &Front) -> Router {
         .route("/v2/repository/index", post(repository::index))
         .route("/v2/repository/models/{model}/load", post(repository::load))
         .route("/v2/repository/models/{model}/unload", post(repository::unload))
-        .route("/metrics", get(metadata::metrics));
+        .route("/metrics", get(metadata::metrics))
+        .route("/openapi.yaml", get(openapi::openapi));
     #[cfg(feature = "test-panic")]
     let routes = routes.route("/test/panic", get(layers::panic));
 

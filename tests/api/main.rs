@@ -3,6 +3,7 @@
 
 mod client;
 
+mod administration;
 mod binary;
 mod digits;
 mod encoding;
@@ -13,6 +14,7 @@ mod metadata;
 mod metrics;
 mod misbehaving;
 mod overload;
+mod openapi;
 mod repository;
 mod request_id;
 mod routes;

@@ -55,7 +55,14 @@ fn misbehaving() -> Router {
     let pool = Pool::new(2, 4);
     let catalog = Arc::new(Catalog::new(metrics.clone(), pool, Duration::from_secs(5)));
     catalog.enter("m", 1, Arc::new(Misbehaving { signature }));
-    router(&Front { catalog, metrics, readiness: Readiness::default(), body_limit: 1024, home: Home::Local })
+    router(&Front {
+        catalog,
+        metrics,
+        readiness: Readiness::default(),
+        admin: false,
+        body_limit: 1024,
+        home: Home::Local,
+    })
 }
 
 async fn infer(router: &Router, value: i8) -> Answer {

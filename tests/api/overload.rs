@@ -76,8 +76,14 @@ fn server(deadline: Duration) -> (Router, Arc<Gate>) {
     let metrics = Metrics::new(Home::Local);
     let catalog = Arc::new(Catalog::new(metrics.clone(), Pool::new(1, 2), deadline));
     catalog.enter("held", 1, Arc::new(Held { signature, gate: Arc::clone(&gate) }));
-    let front =
-        Front { catalog, metrics, readiness: Readiness::default(), body_limit: 1024, home: Home::Local };
+    let front = Front {
+        catalog,
+        metrics,
+        readiness: Readiness::default(),
+        admin: false,
+        body_limit: 1024,
+        home: Home::Local,
+    };
     (router(&front), gate)
 }
 

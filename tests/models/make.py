@@ -32,7 +32,7 @@ DATATYPES = {
     "bytes": TensorProto.STRING,
 }
 # What rten carries from input to output.
-CARRIED = ["bool", "uint8", "int8", "int32", "int64", "fp32", "fp64"]
+CARRIED = ["bool", "uint8", "int8", "int32", "int64", "fp16", "fp32", "fp64"]
 
 
 def value(name, datatype, shape):
