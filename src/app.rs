@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
+use tokio::net::TcpListener;
 
 use crate::catalog::Catalog;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::engine::pool::Pool;
 use crate::http::{self, Front, Readiness};
 use crate::store::Reference;
@@ -15,6 +17,9 @@ use crate::telemetry::Metrics;
 /// Everything between the configuration and the router.
 pub struct App {
     front: Front,
+    server: config::Server,
+    /// A request takes no longer than this, also one that was begun before the end.
+    deadline: Duration,
 }
 
 /// A start that would leave nothing to serve. Its text begins with the variable that is to blame.
@@ -66,12 +71,27 @@ impl App {
             body_limit: config.http.body_limit,
             home: config.home,
         };
-        Ok(Self { front })
+        Ok(Self { front, server: config.server.clone(), deadline: config.compute.deadline })
     }
 
     /// The router that both homes serve.
     pub fn router(&self) -> Router {
         http::router(&self.front)
+    }
+
+    /// Serves the router until `signal` is done, which gives its name, and then drains: it turns not ready at once, still
+    /// serves for `TWOFOLD_DRAIN`, and ends with what is in flight, or when the deadline has passed.
+    pub async fn serve(&self, listener: TcpListener, signal: impl Future<Output = &'static str>) {
+        let stop = async {
+            let signal = signal.await;
+            self.withdraw();
+            tracing::info!(signal, drain_ms = self.server.drain.as_millis(), "draining");
+        };
+        let cut = http::serve(listener, self.router(), self.server.clone(), self.deadline, stop).await;
+        if cut > 0 {
+            tracing::warn!(connections = cut, "cut off: the deadline has passed");
+        }
+        tracing::info!("drained");
     }
 
     /// Turns not ready, so that new requests go elsewhere.

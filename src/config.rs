@@ -59,6 +59,18 @@ pub struct Server {
     /// Address of the server
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = values::address)]
     pub listen: SocketAddr,
+    /// Open connections, at most; more wait until one is closed
+    #[arg(long, value_name = "NUMBER", default_value = "10000", value_parser = values::connections)]
+    pub connections: u32,
+    /// Time to send a request's head: s, ms or m
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::duration)]
+    pub header_timeout: Duration,
+    /// Time to send a request's body, and to take an answer
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = values::duration)]
+    pub body_timeout: Duration,
+    /// Time that the server still serves, while not ready, after it was asked to stop; 0s is none
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = values::duration_or_none)]
+    pub drain: Duration,
 }
 
 /// What a request may ask for.

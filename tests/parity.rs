@@ -16,12 +16,10 @@ mod parity;
 
 use std::collections::{BTreeMap, HashSet};
 
-use axum::Router;
 use lambda_http::{Context, LambdaEvent, Service};
 use tokio::net::TcpListener;
 use twofold::app::App;
 use twofold::config::Config;
-use twofold::http;
 use twofold::lambda::Function;
 
 use parity::answer::{Answer, difference};
@@ -30,9 +28,8 @@ use parity::event::{self, Form};
 use parity::{corpus, hostile, tcp};
 
 /// What both binaries serve by default.
-fn router() -> Router {
-    let config = Config::parse(["parity"], []).unwrap();
-    App::start(&config).unwrap().router()
+fn app() -> App {
+    App::start(&Config::parse(["parity"], []).unwrap()).unwrap()
 }
 
 async fn invoke(function: &mut Function, call: &Call, form: Form) -> Answer {
@@ -47,8 +44,9 @@ async fn invoke(function: &mut Function, call: &Call, form: Form) -> Answer {
 async fn both_ways(calls: &[Call]) -> (BTreeMap<u16, usize>, Vec<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = router();
-    tokio::spawn(http::serve(listener, router.clone(), std::future::pending()));
+    let app = app();
+    let router = app.router();
+    tokio::spawn(async move { app.serve(listener, std::future::pending()).await });
     let mut function = Function::new(router);
     let (mut statuses, mut differences) = (BTreeMap::new(), Vec::new());
     for call in calls {

@@ -18,7 +18,16 @@ fn entry(name: Option<&str>, reference: &str) -> ModelEntry {
 #[test]
 fn defaults_hold_where_nothing_is_said() {
     let config = parse(&[], &[("PATH", "/bin"), ("OTHER_TWOFOLD_X", "1")]).unwrap();
-    assert_eq!(config.server, Server { listen: "127.0.0.1:8080".parse().unwrap() });
+    assert_eq!(
+        config.server,
+        Server {
+            listen: "127.0.0.1:8080".parse().unwrap(),
+            connections: 10_000,
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            drain: Duration::from_secs(5),
+        }
+    );
     assert_eq!(config.models, [entry(None, "embedded:digits")]);
     assert_eq!(config.http, Http { admin: false, body_limit: 6 * 1024 * 1024 });
     assert_eq!(config.telemetry, Telemetry { filter: "info".parse().unwrap(), format: LogFormat::Auto });
@@ -166,6 +175,34 @@ fn sizes_are_bytes_or_binary_units() {
 }
 
 #[test]
+fn connections_are_counted_and_only_the_drain_may_take_no_time() {
+    let server = |name: &str, value: &str| {
+        parse(&[], &[(name, value)]).map(|config| config.server).map_err(|refusal| refusal.to_string())
+    };
+    let drain = |value: &str| server("TWOFOLD_DRAIN", value).map(|server| server.drain);
+    assert_eq!(drain("0s"), Ok(Duration::ZERO));
+    assert_eq!(drain("2m"), Ok(Duration::from_mins(2)));
+    let expected = "expected a time from 1ms to 24 hours, such as 20s, 500ms or 2m";
+    for value in ["", "0", "5", "-5s", "1.5s", "25h", "1441m"] {
+        let refused = format!("TWOFOLD_DRAIN: '{value}' is refused: {expected}, or 0s for none");
+        assert_eq!(drain(value), Err(refused));
+    }
+    for name in ["TWOFOLD_HEADER_TIMEOUT", "TWOFOLD_BODY_TIMEOUT"] {
+        assert!(server(name, "1ms").is_ok());
+        assert_eq!(server(name, "0s"), Err(format!("{name}: '0s' is refused: {expected}")));
+    }
+    assert_eq!(server("TWOFOLD_CONNECTIONS", "1").map(|server| server.connections), Ok(1));
+    for value in ["", "0", "-1", "1k", "1000001", "18446744073709551616"] {
+        assert_eq!(
+            server("TWOFOLD_CONNECTIONS", value),
+            Err(format!(
+                "TWOFOLD_CONNECTIONS: '{value}' is refused: expected a number of connections from 1 to 1000000"
+            ))
+        );
+    }
+}
+
+#[test]
 fn a_bad_variable_is_refused_even_where_a_flag_beats_it() {
     assert_eq!(
         refused(&["--body-limit=1"], &[("TWOFOLD_BODY_LIMIT", "x")]),
@@ -248,6 +285,14 @@ Usage: server [OPTIONS]
 Options:
       --listen <ADDRESS>
           Address of the server [env: TWOFOLD_LISTEN] [default: 127.0.0.1:8080]
+      --connections <NUMBER>
+          Open connections, at most; more wait until one is closed [env: TWOFOLD_CONNECTIONS] [default: 10000]
+      --header-timeout <TIME>
+          Time to send a request's head: s, ms or m [env: TWOFOLD_HEADER_TIMEOUT] [default: 10s]
+      --body-timeout <TIME>
+          Time to send a request's body, and to take an answer [env: TWOFOLD_BODY_TIMEOUT] [default: 30s]
+      --drain <TIME>
+          Time that the server still serves, while not ready, after it was asked to stop; 0s is none [env: TWOFOLD_DRAIN] [default: 5s]
       --models <LIST>
           Models to serve: comma-separated [NAME=]REFERENCE [env: TWOFOLD_MODELS] [default: embedded:digits]
       --admin <SWITCH>
@@ -279,6 +324,10 @@ fn every_setting_is_listed_once() {
         names,
         [
             "TWOFOLD_LISTEN",
+            "TWOFOLD_CONNECTIONS",
+            "TWOFOLD_HEADER_TIMEOUT",
+            "TWOFOLD_BODY_TIMEOUT",
+            "TWOFOLD_DRAIN",
             "TWOFOLD_MODELS",
             "TWOFOLD_ADMIN",
             "TWOFOLD_BODY_LIMIT",
@@ -290,7 +339,7 @@ fn every_setting_is_listed_once() {
         ]
     );
     assert_eq!(
-        settings[3],
+        settings[7],
         Setting {
             variable: "TWOFOLD_BODY_LIMIT".into(),
             flag: "--body-limit".into(),

@@ -78,6 +78,12 @@ pub(super) fn threads(value: &str) -> Result<usize, String> {
     }
 }
 
+/// As many as there can be addresses to connect from, many times over, and few enough to be counted anywhere.
+pub(super) fn connections(value: &str) -> Result<u32, String> {
+    let number = value.parse().ok().filter(|number| (1..=1_000_000).contains(number));
+    number.ok_or_else(|| "expected a number of connections from 1 to 1000000".into())
+}
+
 pub(super) fn duration(value: &str) -> Result<Duration, String> {
     let digits = value.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = value.split_at(digits);
@@ -91,6 +97,13 @@ pub(super) fn duration(value: &str) -> Result<Duration, String> {
     duration
         .filter(|duration| possible.contains(duration))
         .ok_or_else(|| "expected a time from 1ms to 24 hours, such as 20s, 500ms or 2m".into())
+}
+
+pub(super) fn duration_or_none(value: &str) -> Result<Duration, String> {
+    match value {
+        "0s" => Ok(Duration::ZERO),
+        _ => duration(value).map_err(|expected| format!("{expected}, or 0s for none")),
+    }
 }
 
 /// `LEVEL`, `TARGET=LEVEL`, or several of them. A bare word that is no level is refused: taken for a target, a slip
