@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 /// A process under test; it is killed when it is dropped.
@@ -150,4 +150,36 @@ pub fn digits() -> String {
         r#"{{"inputs":[{{"name":"input","shape":[1,64],"datatype":"FP32","data":[{}]}}]}}"#,
         pixels.join(",")
     )
+}
+
+/// The figures that a bench demands, and those that it missed.
+#[derive(Default)]
+pub struct Bars {
+    missed: Vec<String>,
+}
+
+impl Bars {
+    pub fn at_most(&mut self, what: &str, figure: f64, bar: f64) {
+        self.note(what, figure, figure <= bar, &format!("at most {bar}"));
+    }
+
+    pub fn at_least(&mut self, what: &str, figure: f64, bar: f64) {
+        self.note(what, figure, figure >= bar, &format!("at least {bar}"));
+    }
+
+    fn note(&mut self, what: &str, figure: f64, met: bool, bar: &str) {
+        println!("{what}: {figure:.2} ({bar}{})", if met { "" } else { ", MISSED" });
+        if !met {
+            self.missed.push(format!("{what}: {figure:.2}, {bar}"));
+        }
+    }
+
+    /// Fails where a bar was missed.
+    pub fn verdict(self) -> ExitCode {
+        if self.missed.is_empty() {
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("missed: {}", self.missed.join("; "));
+        ExitCode::FAILURE
+    }
 }
