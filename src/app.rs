@@ -2,18 +2,24 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
+use tokio::net::TcpListener;
 
 use crate::catalog::Catalog;
-use crate::config::Config;
+use crate::config::{self, Config};
+use crate::engine::pool::Pool;
 use crate::http::{self, Front, Readiness};
-use crate::store::{Reference, Store};
+use crate::store::Reference;
 use crate::telemetry::Metrics;
 
 /// Everything between the configuration and the router.
 pub struct App {
     front: Front,
+    server: config::Server,
+    /// A request takes no longer than this, also one that was begun before the end.
+    deadline: Duration,
 }
 
 /// A start that would leave nothing to serve. Its text begins with the variable that is to blame.
@@ -34,20 +40,23 @@ impl App {
     /// Loads the models. Fails where not one of them is ready.
     pub fn start(config: &Config) -> Result<Self, BrokenStart> {
         let metrics = Metrics::new(config.home);
-        let catalog = Catalog::new(metrics.clone());
-        let store = Store::new();
+        let catalog = Catalog::new(
+            metrics.clone(),
+            Pool::new(config.compute.threads, config.compute.queue),
+            config.compute.deadline,
+        );
         let mut reasons = Vec::new();
+        let mut sources = Vec::new();
         for entry in &config.models {
-            let listings = Reference::parse(&entry.reference)
-                .and_then(|reference| store.resolve(&reference, entry.name.as_deref()));
-            match listings {
-                Ok(listings) => listings.iter().for_each(|listing| catalog.load(listing)),
+            match Reference::parse(&entry.reference) {
+                Ok(reference) => sources.push((reference, entry.name.clone())),
                 Err(error) => {
                     tracing::error!(reference = entry.reference, reason = %error, "reference refused");
                     reasons.push(error.to_string());
                 }
             }
         }
+        reasons.extend(catalog.start(sources));
         if catalog.all_ready().is_empty() {
             reasons.extend(catalog.index().iter().map(ToString::to_string));
             return Err(BrokenStart {
@@ -58,15 +67,31 @@ impl App {
             catalog: Arc::new(catalog),
             metrics,
             readiness: Readiness::default(),
+            admin: config.http.admin,
             body_limit: config.http.body_limit,
             home: config.home,
         };
-        Ok(Self { front })
+        Ok(Self { front, server: config.server.clone(), deadline: config.compute.deadline })
     }
 
     /// The router that both homes serve.
     pub fn router(&self) -> Router {
-        http::router(self.front.clone())
+        http::router(&self.front)
+    }
+
+    /// Serves the router until `signal` is done, which gives its name, and then drains: it turns not ready at once, still
+    /// serves for `TWOFOLD_DRAIN`, and ends with what is in flight, or when the deadline has passed.
+    pub async fn serve(&self, listener: TcpListener, signal: impl Future<Output = &'static str>) {
+        let stop = async {
+            let signal = signal.await;
+            self.withdraw();
+            tracing::info!(signal, drain_ms = self.server.drain.as_millis(), "draining");
+        };
+        let cut = http::serve(listener, self.router(), self.server.clone(), self.deadline, stop).await;
+        if cut > 0 {
+            tracing::warn!(connections = cut, "cut off: the deadline has passed");
+        }
+        tracing::info!("drained");
     }
 
     /// Turns not ready, so that new requests go elsewhere.

@@ -1,81 +1,45 @@
 //! The catalog: the models that are loaded, by name and version, and the state of each.
 
 mod error;
+mod loading;
 mod model;
+mod state;
 mod statistics;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 pub use error::{Error, ErrorKind};
+use model::Compute;
 pub use model::{Inference, Model, Times};
+use state::State;
+pub use state::{Entry, StateName};
 pub use statistics::{Span, Statistics};
 
-use crate::engine::{self, Engine};
-use crate::store::{Listing, Package};
+use crate::engine::Engine;
+use crate::engine::pool::Pool;
+use crate::store::Reference;
 use crate::telemetry::Metrics;
-use crate::tensor::{Excerpt, Signature};
+use crate::tensor::Excerpt;
 
 /// All models that this process serves, or tried to.
 pub struct Catalog {
     models: RwLock<BTreeMap<String, Versions>>,
     metrics: Metrics,
+    compute: Arc<Compute>,
+    /// Where packages come from. Whoever loads or unloads holds it, so that one change comes after the other.
+    sources: Mutex<Vec<(Reference, Option<String>)>>,
 }
 
 /// The versions of one model, the oldest first.
 type Versions = BTreeMap<u64, State>;
 
-enum State {
-    Ready(Arc<Model>),
-    /// With the reason.
-    Unavailable(String),
-}
-
-/// One version of one model, and whether it answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The model's name.
-    pub name: String,
-    /// Its version.
-    pub version: u64,
-    /// Why it does not answer; `None` where it does.
-    pub unavailable: Option<String>,
-}
-
 impl Catalog {
-    /// A catalog without models.
-    pub fn new(metrics: Metrics) -> Self {
-        Self { models: RwLock::default(), metrics }
-    }
-
-    /// Loads what the store lists, one after the other. What cannot be loaded is entered with its reason, and takes
-    /// nothing else down.
-    pub fn load(&self, listing: &Listing) {
-        let state =
-            match listing.fetch().map_err(|error| error.to_string()).and_then(|package| self.open(package)) {
-                Ok(model) => State::Ready(Arc::new(model)),
-                Err(reason) => State::Unavailable(reason),
-            };
-        let (name, version) = (listing.name(), listing.version());
-        match &state {
-            State::Ready(model) => {
-                tracing::info!(model = name, version, engine = model.engine(), "model ready")
-            }
-            State::Unavailable(reason) => tracing::error!(model = name, version, reason, "model unavailable"),
-        }
-        let mut models = self.models.write().unwrap_or_else(PoisonError::into_inner);
-        models.entry(name.to_owned()).or_default().insert(version, state);
-    }
-
-    /// Turns a package into a model that is ready; the error is the reason why not.
-    fn open(&self, package: Package) -> Result<Model, String> {
-        let Package { name, version, model, side_files, manifest } = package;
-        let source = engine::Source { model, side_files, engine: manifest.engine };
-        let engine = engine::load(source).map_err(|error| error.to_string())?;
-        let signature = labelled(engine.signature(), &manifest.labels)?;
-        let metrics = self.metrics.model(&name, &version.to_string());
-        Ok(Model::new(name, version, manifest.description, signature, engine, metrics))
+    /// A catalog without models. They compute with `pool`, each request within `deadline`.
+    pub fn new(metrics: Metrics, pool: Pool, deadline: Duration) -> Self {
+        let compute = Arc::new(Compute { pool, deadline });
+        Self { models: RwLock::default(), metrics, compute, sources: Mutex::default() }
     }
 
     /// Enters a model whose engine is given.
@@ -84,7 +48,8 @@ impl Catalog {
     pub fn enter(&self, name: &str, version: u64, engine: Arc<dyn Engine>) {
         let metrics = self.metrics.model(name, &version.to_string());
         let signature = engine.signature().clone();
-        let model = Model::new(name.to_owned(), version, None, signature, engine, metrics);
+        let compute = Arc::clone(&self.compute);
+        let model = Model::new(name.to_owned(), version, None, signature, engine, compute, metrics);
         let mut models = self.models.write().unwrap_or_else(PoisonError::into_inner);
         models.entry(name.to_owned()).or_default().insert(version, State::Ready(Arc::new(model)));
     }
@@ -99,9 +64,9 @@ impl Catalog {
         };
         match found {
             (_, State::Ready(model)) => Ok(Arc::clone(model)),
-            (version, State::Unavailable(reason)) => Err(Error::new(
+            (version, state) => Err(Error::new(
                 ErrorKind::NotReady,
-                format!("model '{name}' version {version} is not ready: {reason}"),
+                format!("model '{name}' version {version} is not ready: {}", state.reason()),
             )),
         }
     }
@@ -133,10 +98,8 @@ impl Catalog {
             versions.iter().map(|(&version, state)| Entry {
                 name: name.clone(),
                 version,
-                unavailable: match state {
-                    State::Ready(_) => None,
-                    State::Unavailable(reason) => Some(reason.clone()),
-                },
+                state: state.name(),
+                reason: state.reason().to_owned(),
             })
         });
         entries.collect()
@@ -148,17 +111,10 @@ impl Catalog {
     }
 }
 
-/// `NAME VERSION: REASON`, or `NAME VERSION: ready`.
-impl fmt::Display for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.name, self.version, self.unavailable.as_deref().unwrap_or("ready"))
-    }
-}
-
 fn ready(state: &State) -> Option<Arc<Model>> {
     match state {
         State::Ready(model) => Some(Arc::clone(model)),
-        State::Unavailable(_) => None,
+        State::Loading | State::Unavailable(_) | State::Unloaded(_) => None,
     }
 }
 
@@ -187,23 +143,4 @@ fn state<'a>(versions: &'a Versions, name: &str, version: &str) -> Result<(u64, 
         return Err(Error::new(ErrorKind::UnknownVersion, message));
     };
     Ok((number, state))
-}
-
-/// A signature with the class labels that the package gives to outputs.
-fn labelled(signature: &Signature, labels: &BTreeMap<String, Vec<String>>) -> Result<Signature, String> {
-    let mut signature = signature.clone();
-    for (output, labels) in labels {
-        let Some(spec) = signature.outputs.iter_mut().find(|spec| spec.name == *output) else {
-            return Err(format!("twofold.json: labels: the model has no output {}", Excerpt(output)));
-        };
-        let columns = spec.shape.last().copied().unwrap_or(-1);
-        if columns >= 0 && u64::try_from(columns).ok() != u64::try_from(labels.len()).ok() {
-            return Err(format!(
-                "twofold.json: labels: output '{output}' has {columns} columns, got {} labels",
-                labels.len()
-            ));
-        }
-        spec.labels.clone_from(labels);
-    }
-    Ok(signature)
 }

@@ -13,6 +13,7 @@ mod tests;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches};
 use tracing_subscriber::filter::Targets;
@@ -41,6 +42,9 @@ pub struct Config {
     /// What a request may ask for.
     #[command(flatten)]
     pub http: Http,
+    /// What models compute with.
+    #[command(flatten)]
+    pub compute: Compute,
     /// Logs.
     #[command(flatten)]
     pub telemetry: Telemetry,
@@ -55,14 +59,43 @@ pub struct Server {
     /// Address of the server
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = values::address)]
     pub listen: SocketAddr,
+    /// Open connections, at most; more wait until one is closed
+    #[arg(long, value_name = "NUMBER", default_value = "10000", value_parser = values::connections)]
+    pub connections: u32,
+    /// Time to send a request's head: s, ms or m
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::duration)]
+    pub header_timeout: Duration,
+    /// Time to send a request's body, and to take an answer
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = values::duration)]
+    pub body_timeout: Duration,
+    /// Time that the server still serves, while not ready, after it was asked to stop; 0s is none
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = values::duration_or_none)]
+    pub drain: Duration,
 }
 
 /// What a request may ask for.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct Http {
+    /// Loading and unloading of models by the repository API: on or off
+    #[arg(long, value_name = "SWITCH", action = clap::ArgAction::Set, default_value = "off", value_parser = values::switch)]
+    pub admin: bool,
     /// Largest request body, after decompression: bytes, or a number of KiB, MiB or GiB
     #[arg(long, value_name = "SIZE", default_value = "6MiB", value_parser = values::size)]
     pub body_limit: usize,
+}
+
+/// What models compute with.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub struct Compute {
+    /// Threads that compute what is not small: a number, or cores for as many as this process has
+    #[arg(long, value_name = "COUNT", default_value = "cores", value_parser = values::threads)]
+    pub threads: usize,
+    /// Requests to one model that may wait for a thread; further ones are answered with 429
+    #[arg(long, value_name = "COUNT", default_value = "256", value_parser = values::count)]
+    pub queue: usize,
+    /// Time from a request's last byte to its answer; then it is answered with 504
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = values::duration)]
+    pub deadline: Duration,
 }
 
 /// Logs.
@@ -145,6 +178,7 @@ impl Config {
         let matches = command.try_get_matches_from(line).map_err(|error| Refusal::of_flag(&error))?;
         let mut config = Self::from_arg_matches(&matches).map_err(|error| Refusal::of_flag(&error))?;
         config.home = home;
+        refuse_on_lambda(&config)?;
         Ok(config)
     }
 
@@ -173,6 +207,15 @@ impl Config {
             .collect();
         settings.into_iter()
     }
+}
+
+/// Refuses what cannot work in a function on Lambda.
+fn refuse_on_lambda(config: &Config) -> Result<(), Refusal> {
+    if config.home == Home::Lambda && config.http.admin {
+        let reason = "'on' is refused: on Lambda each environment would have models of its own";
+        return Err(Refusal::new("TWOFOLD_ADMIN", reason));
+    }
+    Ok(())
 }
 
 /// The command line, each flag's help naming its variable.

@@ -3,9 +3,9 @@
 //! The router is the one that TCP serves. `lambda_http` reads an event into a request and writes the answer back; the
 //! rules here undo what it changes on the way, so that the router sees, and the client gets, what they would over TCP:
 //!
-//! - the path is the client's own, percent-encoding kept, without the name of a stage ([`event`]);
-//! - a body leaves as text only if it survives that, else as base64 ([`answer`]);
-//! - an answer larger than Lambda takes becomes a 413 that says so ([`payload`]).
+//! - the path is the client's own, percent-encoding kept, without the name of a stage (`event`);
+//! - a body leaves as text only if it survives that, else as base64 (`answer`);
+//! - an answer larger than Lambda takes becomes a 413 that says so (`payload`).
 //!
 //! What cannot be undone: API Gateway's HTTP APIs decode the path before they send the event (`%2F` arrives as `/`;
 //! function URLs keep it), and Lambda itself refuses events above 6 MB, base64 counted: about 4.5 MB of binary.
@@ -25,7 +25,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, LambdaEvent, Request, Service, service_fn};
 use lambda_runtime::Runtime;
@@ -33,6 +33,7 @@ use serde_json::value::RawValue;
 use tower::ServiceExt;
 
 use answer::Answer;
+use event::Head;
 
 pub use init_error::report_init_error;
 
@@ -79,18 +80,17 @@ impl Service<LambdaEvent<LambdaRequest>> for Function {
             return unreadable("it is not of payload format 2.0", &invocation);
         };
         let request_id = request_id(&mut request.headers, invocation);
-        let target = match event::target(request) {
-            Ok(target) => target,
+        let head = match Head::take(request) {
+            Ok(head) => head,
             Err(reason) => return unreadable(&reason.to_string(), &request_id),
         };
         let router = self.router.clone();
         let mut adapter =
-            Adapter::from(service_fn(move |request| respond(router.clone(), target.clone(), request)));
-        // lambda_http panics over a host that is none and over base64 that is none. AWS sends neither; whoever may invoke
-        // the function directly can.
+            Adapter::from(service_fn(move |request| respond(router.clone(), head.clone(), request)));
+        // lambda_http panics over base64 that is none. AWS sends none such; whoever may invoke the function directly can.
         match catch_unwind(AssertUnwindSafe(|| adapter.call(event))) {
             Ok(answer) => Box::pin(async move { Ok(payload::written(&answer.await?, &request_id)) }),
-            Err(_) => unreadable("its host or its base64 is malformed", &request_id),
+            Err(_) => unreadable("the body is not base64", &request_id),
         }
     }
 }
@@ -107,9 +107,8 @@ fn request_id(headers: &mut HeaderMap, invocation: String) -> String {
     invocation
 }
 
-async fn respond(router: Router, target: Uri, mut request: Request) -> Result<Answer, Infallible> {
-    *request.uri_mut() = target;
-    let method = request.method().clone();
+async fn respond(router: Router, head: Head, mut request: Request) -> Result<Answer, Infallible> {
+    head.restore(&mut request);
     let response = router.oneshot(request).await?;
-    Ok(Answer::new(&method, response).await)
+    Ok(Answer::new(response).await)
 }

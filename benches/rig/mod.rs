@@ -1,5 +1,5 @@
 //! What the benches share: processes under test, the load generator, medians.
-#![allow(dead_code)] // each bench uses its part
+#![allow(dead_code, unreachable_pub)] // each bench uses its part
 
 use std::fs;
 use std::io::{Read, Write};

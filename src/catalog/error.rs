@@ -1,8 +1,10 @@
 //! What goes wrong between a request and a model.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::engine;
+use crate::engine::pool::Refusal;
 use crate::tensor::Mismatch;
 
 /// Why a model did not answer. Its text names the model, the version or the input that it is about.
@@ -10,6 +12,7 @@ use crate::tensor::Mismatch;
 pub struct Error {
     kind: ErrorKind,
     message: String,
+    retry_after: Option<u64>,
 }
 
 /// Whose fault it is.
@@ -23,18 +26,43 @@ pub enum ErrorKind {
     NotReady,
     /// The inputs, or the wanted outputs, are not the model's.
     Input,
+    /// As many requests to the model wait as may.
+    Full,
+    /// The deadline passed first.
+    Deadline,
+    /// The model's package cannot be loaded.
+    Load,
     /// The engine failed; the text is not for the client.
     Failed,
 }
 
 impl Error {
     pub(super) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), retry_after: None }
+    }
+
+    /// Says what became of a job for the model `name`.
+    pub(super) fn refused(name: &str, refusal: Refusal, deadline: Duration) -> Self {
+        match refusal {
+            Refusal::Full { retry_after } => Self {
+                retry_after: Some(retry_after),
+                ..Self::new(ErrorKind::Full, format!("model '{name}': {refusal}"))
+            },
+            Refusal::Deadline => {
+                Self::new(ErrorKind::Deadline, format!("model '{name}': no answer within {deadline:?}"))
+            }
+            Refusal::Closed => Self::new(ErrorKind::Failed, format!("model '{name}': {refusal}")),
+        }
     }
 
     /// Whose fault it is.
     pub fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// Seconds until another try makes sense, where the queue is full.
+    pub fn retry_after(&self) -> Option<u64> {
+        self.retry_after
     }
 }
 

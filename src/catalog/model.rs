@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::statistics::{Counters, Statistics};
 use super::{Error, ErrorKind};
-use crate::engine::{self, Engine};
+use crate::engine::pool::{Lane, Pool};
+use crate::engine::{self, Cost, Engine, Spread};
 use crate::telemetry::metrics::{ModelMetrics, Outcome};
 use crate::tensor::{Excerpt, Signature, Tensor};
 
@@ -16,9 +17,24 @@ pub struct Model {
     description: Option<String>,
     signature: Signature,
     engine: Arc<dyn Engine>,
+    cost: Option<Cost>,
+    compute: Arc<Compute>,
+    lane: Lane,
     counters: Counters,
     metrics: ModelMetrics,
 }
+
+/// What all models compute with.
+#[derive(Debug)]
+pub(super) struct Compute {
+    pub(super) pool: Pool,
+    /// From the last byte of a request to the answer.
+    pub(super) deadline: Duration,
+}
+
+/// What is expected to take no longer is run on the thread that holds the request: a hand-over costs tens of microseconds,
+/// and the others behind that thread hardly notice.
+const INLINE: Duration = Duration::from_micros(200);
 
 impl Model {
     pub(super) fn new(
@@ -27,10 +43,12 @@ impl Model {
         description: Option<String>,
         signature: Signature,
         engine: Arc<dyn Engine>,
+        compute: Arc<Compute>,
         metrics: ModelMetrics,
     ) -> Self {
-        let counters = Counters::default();
-        Self { name, version: version.to_string(), description, signature, engine, counters, metrics }
+        let (version, counters) = (version.to_string(), Counters::default());
+        let (cost, lane) = (Cost::measure(&*engine), compute.pool.lane());
+        Self { name, version, description, signature, engine, cost, compute, lane, counters, metrics }
     }
 
     /// The name by which clients ask for it.
@@ -110,6 +128,8 @@ pub struct Times {
     pub total: Duration,
     /// Reading the request and binding its tensors.
     pub input: Duration,
+    /// Waiting for a compute thread; zero for what is run without one.
+    pub queue: Duration,
     /// The engine.
     pub compute: Duration,
     /// Writing the answer.
@@ -128,7 +148,6 @@ pub struct Inference<'a> {
 
 impl Inference<'_> {
     /// Binds the tensors to the model's inputs and runs it; gives the outputs at the indices `wanted`, in that order.
-    #[allow(clippy::unused_async)] // what holds the thread for long will wait for one
     pub async fn run(
         &mut self,
         named: Vec<(String, Tensor)>,
@@ -137,15 +156,38 @@ impl Inference<'_> {
         let inputs = self.model.signature.bind(named)?;
         self.rows = rows(&inputs);
         self.times.input = self.started.elapsed();
-        let started = Instant::now();
-        let outputs = engine::infer(&*self.model.engine, inputs, wanted);
-        self.times.compute = started.elapsed();
-        self.model.metrics.compute().observe(self.times.compute);
-        let outputs = outputs.map_err(Error::from);
+        let outputs = self.compute(inputs, wanted).await;
         if outputs.as_ref().is_err_and(|error| error.kind() == ErrorKind::Failed) {
             self.outcome = Outcome::Failed;
         }
         outputs
+    }
+
+    /// Runs the engine, here or on a compute thread.
+    async fn compute(&mut self, inputs: Vec<Tensor>, wanted: &[usize]) -> Result<Vec<Tensor>, Error> {
+        let Model { name, engine, cost, compute, lane, metrics, .. } = self.model;
+        let outputs = if cost.is_some_and(|cost| cost.estimate(&inputs) <= INLINE) {
+            let started = Instant::now();
+            let outputs = engine::infer(&**engine, inputs, wanted, Spread::One);
+            self.times.compute = started.elapsed();
+            outputs
+        } else {
+            let (engine, wanted) = (Arc::clone(engine), wanted.to_vec());
+            let work = move || {
+                let started = Instant::now();
+                let outputs = engine::infer(&*engine, inputs, &wanted, Spread::All);
+                (outputs, started.elapsed())
+            };
+            let ran = compute.pool.run(*lane, self.started + compute.deadline, work).await;
+            let ((outputs, computed), queued) =
+                ran.map_err(|refusal| Error::refused(name, refusal, compute.deadline))?;
+            self.times.queue = queued;
+            self.times.compute = computed;
+            metrics.queue().observe(queued);
+            outputs
+        };
+        metrics.compute().observe(self.times.compute);
+        Ok(outputs?)
     }
 
     /// Runs `write` and notes how long it took.

@@ -27,6 +27,8 @@ pub struct Statistics {
     pub fail: Span,
     /// Reading the requests that were answered.
     pub input: Span,
+    /// Waiting for a compute thread.
+    pub queue: Span,
     /// The engine, for them.
     pub compute: Span,
     /// Writing their answers.
@@ -57,6 +59,7 @@ pub(super) struct Counters {
     success: Counter,
     fail: Counter,
     input: Counter,
+    queue: Counter,
     compute: Counter,
     output: Counter,
 }
@@ -72,6 +75,7 @@ impl Counters {
         self.rows.fetch_add(rows, Ordering::Relaxed);
         self.success.add(times.total);
         self.input.add(times.input);
+        self.queue.add(times.queue);
         self.compute.add(times.compute);
         self.output.add(times.output);
     }
@@ -83,6 +87,7 @@ impl Counters {
             success: self.success.read(),
             fail: self.fail.read(),
             input: self.input.read(),
+            queue: self.queue.read(),
             compute: self.compute.read(),
             output: self.output.read(),
         }

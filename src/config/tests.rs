@@ -18,9 +18,18 @@ fn entry(name: Option<&str>, reference: &str) -> ModelEntry {
 #[test]
 fn defaults_hold_where_nothing_is_said() {
     let config = parse(&[], &[("PATH", "/bin"), ("OTHER_TWOFOLD_X", "1")]).unwrap();
-    assert_eq!(config.server, Server { listen: "127.0.0.1:8080".parse().unwrap() });
+    assert_eq!(
+        config.server,
+        Server {
+            listen: "127.0.0.1:8080".parse().unwrap(),
+            connections: 10_000,
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            drain: Duration::from_secs(5),
+        }
+    );
     assert_eq!(config.models, [entry(None, "embedded:digits")]);
-    assert_eq!(config.http, Http { body_limit: 6 * 1024 * 1024 });
+    assert_eq!(config.http, Http { admin: false, body_limit: 6 * 1024 * 1024 });
     assert_eq!(config.telemetry, Telemetry { filter: "info".parse().unwrap(), format: LogFormat::Auto });
     assert_eq!(config.home, Home::Local);
 }
@@ -166,6 +175,34 @@ fn sizes_are_bytes_or_binary_units() {
 }
 
 #[test]
+fn connections_are_counted_and_only_the_drain_may_take_no_time() {
+    let server = |name: &str, value: &str| {
+        parse(&[], &[(name, value)]).map(|config| config.server).map_err(|refusal| refusal.to_string())
+    };
+    let drain = |value: &str| server("TWOFOLD_DRAIN", value).map(|server| server.drain);
+    assert_eq!(drain("0s"), Ok(Duration::ZERO));
+    assert_eq!(drain("2m"), Ok(Duration::from_mins(2)));
+    let expected = "expected a time from 1ms to 24 hours, such as 20s, 500ms or 2m";
+    for value in ["", "0", "5", "-5s", "1.5s", "25h", "1441m"] {
+        let refused = format!("TWOFOLD_DRAIN: '{value}' is refused: {expected}, or 0s for none");
+        assert_eq!(drain(value), Err(refused));
+    }
+    for name in ["TWOFOLD_HEADER_TIMEOUT", "TWOFOLD_BODY_TIMEOUT"] {
+        assert!(server(name, "1ms").is_ok());
+        assert_eq!(server(name, "0s"), Err(format!("{name}: '0s' is refused: {expected}")));
+    }
+    assert_eq!(server("TWOFOLD_CONNECTIONS", "1").map(|server| server.connections), Ok(1));
+    for value in ["", "0", "-1", "1k", "1000001", "18446744073709551616"] {
+        assert_eq!(
+            server("TWOFOLD_CONNECTIONS", value),
+            Err(format!(
+                "TWOFOLD_CONNECTIONS: '{value}' is refused: expected a number of connections from 1 to 1000000"
+            ))
+        );
+    }
+}
+
+#[test]
 fn a_bad_variable_is_refused_even_where_a_flag_beats_it() {
     assert_eq!(
         refused(&["--body-limit=1"], &[("TWOFOLD_BODY_LIMIT", "x")]),
@@ -211,7 +248,7 @@ fn links_to_a_service_of_the_same_name_are_not_settings_on_kubernetes() {
     assert_eq!(parse(&[], &links).unwrap().home, Home::Kubernetes);
     assert_eq!(
         refused(&[], &links[..1]),
-        "TWOFOLD_SERVICE_HOST: there is no such setting; did you mean TWOFOLD_MODELS?"
+        "TWOFOLD_SERVICE_HOST: there is no such setting; did you mean TWOFOLD_THREADS?"
     );
     assert_eq!(
         refused(&[], &[("KUBERNETES_SERVICE_HOST", "10.0.0.1"), ("TWOFOLD_PORT", "80")]),
@@ -248,10 +285,26 @@ Usage: server [OPTIONS]
 Options:
       --listen <ADDRESS>
           Address of the server [env: TWOFOLD_LISTEN] [default: 127.0.0.1:8080]
+      --connections <NUMBER>
+          Open connections, at most; more wait until one is closed [env: TWOFOLD_CONNECTIONS] [default: 10000]
+      --header-timeout <TIME>
+          Time to send a request's head: s, ms or m [env: TWOFOLD_HEADER_TIMEOUT] [default: 10s]
+      --body-timeout <TIME>
+          Time to send a request's body, and to take an answer [env: TWOFOLD_BODY_TIMEOUT] [default: 30s]
+      --drain <TIME>
+          Time that the server still serves, while not ready, after it was asked to stop; 0s is none [env: TWOFOLD_DRAIN] [default: 5s]
       --models <LIST>
           Models to serve: comma-separated [NAME=]REFERENCE [env: TWOFOLD_MODELS] [default: embedded:digits]
+      --admin <SWITCH>
+          Loading and unloading of models by the repository API: on or off [env: TWOFOLD_ADMIN] [default: off]
       --body-limit <SIZE>
           Largest request body, after decompression: bytes, or a number of KiB, MiB or GiB [env: TWOFOLD_BODY_LIMIT] [default: 6MiB]
+      --threads <COUNT>
+          Threads that compute what is not small: a number, or cores for as many as this process has [env: TWOFOLD_THREADS] [default: cores]
+      --queue <COUNT>
+          Requests to one model that may wait for a thread; further ones are answered with 429 [env: TWOFOLD_QUEUE] [default: 256]
+      --deadline <TIME>
+          Time from a request's last byte to its answer; then it is answered with 504 [env: TWOFOLD_DEADLINE] [default: 20s]
       --log <FILTER>
           Filter of the log: a level (off, error, warn, info, debug, trace), then any number of TARGET=LEVEL [env: TWOFOLD_LOG] [default: info]
       --log-format <FORMAT>
@@ -269,10 +322,24 @@ fn every_setting_is_listed_once() {
     let names: Vec<&str> = settings.iter().map(|setting| setting.variable.as_str()).collect();
     assert_eq!(
         names,
-        ["TWOFOLD_LISTEN", "TWOFOLD_MODELS", "TWOFOLD_BODY_LIMIT", "TWOFOLD_LOG", "TWOFOLD_LOG_FORMAT"]
+        [
+            "TWOFOLD_LISTEN",
+            "TWOFOLD_CONNECTIONS",
+            "TWOFOLD_HEADER_TIMEOUT",
+            "TWOFOLD_BODY_TIMEOUT",
+            "TWOFOLD_DRAIN",
+            "TWOFOLD_MODELS",
+            "TWOFOLD_ADMIN",
+            "TWOFOLD_BODY_LIMIT",
+            "TWOFOLD_THREADS",
+            "TWOFOLD_QUEUE",
+            "TWOFOLD_DEADLINE",
+            "TWOFOLD_LOG",
+            "TWOFOLD_LOG_FORMAT",
+        ]
     );
     assert_eq!(
-        settings[2],
+        settings[7],
         Setting {
             variable: "TWOFOLD_BODY_LIMIT".into(),
             flag: "--body-limit".into(),
@@ -281,4 +348,43 @@ fn every_setting_is_listed_once() {
                 .into(),
         }
     );
+}
+
+#[test]
+fn counts_and_times_are_refused_by_name() {
+    assert_eq!(parse(&["--threads", "3"], &[]).unwrap().compute.threads, 3);
+    assert!(parse(&["--threads", "cores"], &[]).unwrap().compute.threads >= 1);
+    assert_eq!(parse(&[], &[("TWOFOLD_DEADLINE", "500ms")]).unwrap().compute.deadline.as_millis(), 500);
+    assert_eq!(parse(&[], &[("TWOFOLD_DEADLINE", "2m")]).unwrap().compute.deadline.as_secs(), 120);
+    for value in ["0", "1025", "many", "-1"] {
+        assert_eq!(
+            refused(&[], &[("TWOFOLD_THREADS", value)]),
+            format!(
+                "TWOFOLD_THREADS: '{value}' is refused: expected a number of threads from 1 to 1024, or cores"
+            )
+        );
+    }
+    assert_eq!(
+        refused(&[], &[("TWOFOLD_QUEUE", "0")]),
+        "TWOFOLD_QUEUE: '0' is refused: expected a whole number above zero"
+    );
+    for value in ["0s", "20", "1.5s", "25h", "99999999999999999999s", "s"] {
+        assert_eq!(
+            refused(&[], &[("TWOFOLD_DEADLINE", value)]),
+            format!(
+                "TWOFOLD_DEADLINE: '{value}' is refused: expected a time from 1ms to 24 hours, such as 20s, 500ms or 2m"
+            )
+        );
+    }
+}
+
+#[test]
+fn administration_is_refused_on_lambda() {
+    assert!(parse(&["--admin", "on"], &[]).unwrap().http.admin);
+    let lambda = ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001");
+    assert_eq!(
+        refused(&[], &[("TWOFOLD_ADMIN", "on"), lambda]),
+        "TWOFOLD_ADMIN: 'on' is refused: on Lambda each environment would have models of its own"
+    );
+    assert_eq!(refused(&["--admin=yes"], &[]), "--admin: 'yes' is refused: expected on or off");
 }

@@ -1,6 +1,7 @@
 //! What the settings' values look like. Each parser's error says what was expected.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
@@ -51,6 +52,57 @@ pub(super) fn size(value: &str) -> Result<usize, String> {
     match bytes {
         Some(bytes) if bytes > 0 => Ok(bytes),
         _ => Err("expected a size above zero, such as 6MiB, 512KiB, 1GiB or 6291456".into()),
+    }
+}
+
+pub(super) fn switch(value: &str) -> Result<bool, String> {
+    match value {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("expected on or off".into()),
+    }
+}
+
+pub(super) fn count(value: &str) -> Result<usize, String> {
+    let count = value.parse().ok().filter(|&count| count > 0);
+    count.ok_or_else(|| "expected a whole number above zero".into())
+}
+
+/// `cores` are those that this process may use, which in a container are fewer than the machine has.
+pub(super) fn threads(value: &str) -> Result<usize, String> {
+    let number = value.parse().ok().filter(|threads| (1..=1024).contains(threads));
+    match (value, number) {
+        ("cores", _) => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        (_, Some(threads)) => Ok(threads),
+        (_, None) => Err("expected a number of threads from 1 to 1024, or cores".into()),
+    }
+}
+
+/// As many as there can be addresses to connect from, many times over, and few enough to be counted anywhere.
+pub(super) fn connections(value: &str) -> Result<u32, String> {
+    let number = value.parse().ok().filter(|number| (1..=1_000_000).contains(number));
+    number.ok_or_else(|| "expected a number of connections from 1 to 1000000".into())
+}
+
+pub(super) fn duration(value: &str) -> Result<Duration, String> {
+    let digits = value.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = value.split_at(digits);
+    let duration = match (number.parse::<u64>(), unit) {
+        (Ok(number), "ms") => Some(Duration::from_millis(number)),
+        (Ok(number), "s") => Some(Duration::from_secs(number)),
+        (Ok(number), "m") => number.checked_mul(60).map(Duration::from_secs),
+        _ => None,
+    };
+    let possible = Duration::from_millis(1)..=Duration::from_hours(24);
+    duration
+        .filter(|duration| possible.contains(duration))
+        .ok_or_else(|| "expected a time from 1ms to 24 hours, such as 20s, 500ms or 2m".into())
+}
+
+pub(super) fn duration_or_none(value: &str) -> Result<Duration, String> {
+    match value {
+        "0s" => Ok(Duration::ZERO),
+        _ => duration(value).map_err(|expected| format!("{expected}, or 0s for none")),
     }
 }
 

@@ -1,10 +1,13 @@
 //! Engines: a loaded model that turns named tensors into named tensors.
 
 mod constants;
+mod cost;
 mod error;
 mod onnx;
+pub mod pool;
 mod rten;
 mod signature;
+mod tabular;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +17,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use cost::Cost;
 pub use error::{InferError, InferErrorKind, LoadError, LoadErrorKind};
 
 use crate::tensor::{Excerpt, Signature, Tensor};
@@ -28,7 +32,21 @@ pub trait Engine: Send + Sync {
 
     /// Runs the model once. `inputs` are in the order of the signature and fit it; the answer holds the outputs at the
     /// indices `outputs` of the signature, in that order.
-    fn infer(&self, inputs: Vec<Tensor>, outputs: &[usize]) -> Result<Vec<Tensor>, InferError>;
+    fn infer(
+        &self,
+        inputs: Vec<Tensor>,
+        outputs: &[usize],
+        spread: Spread,
+    ) -> Result<Vec<Tensor>, InferError>;
+}
+
+/// How many threads one inference may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spread {
+    /// One: it is so small that handing parts of it around would cost more than it does.
+    One,
+    /// All that compute.
+    All,
 }
 
 /// What an engine is made from.
@@ -40,31 +58,42 @@ pub struct Source {
     pub side_files: Vec<(String, Bytes)>,
     /// The engine that must run it; `None` = the first that can.
     pub engine: Option<String>,
+    /// As many threads as [`Spread::All`] is.
+    pub threads: usize,
 }
 
-/// Loads a model with the engine that its source names, or else with the first that covers every operator of it.
-pub fn load(source: Source) -> Result<Arc<dyn Engine>, LoadError> {
-    match source.engine.as_deref() {
-        None | Some(rten::NAME) => {}
+/// Loads a model with the engine that its source names; else by the tabular engine where the model is a small dense network,
+/// else by rten.
+pub fn load(source: &Source) -> Result<Arc<dyn Engine>, LoadError> {
+    let loaded = guarded(|| match source.engine.as_deref() {
+        Some(tabular::NAME) => tabular::Tabular::load(source),
+        Some(rten::NAME) => rten::Rten::load(source),
         Some(other) => {
-            let message = format!("no engine {}; there is '{}'", Excerpt(other), rten::NAME);
-            return Err(LoadError::new(LoadErrorKind::Unsupported, message));
+            let message =
+                format!("no engine {}; there are '{}' and '{}'", Excerpt(other), tabular::NAME, rten::NAME);
+            Err(LoadError::new(LoadErrorKind::Unsupported, message))
         }
-    }
-    let loaded = guarded(|| rten::Rten::load(source));
+        None => match tabular::Tabular::load_small(source) {
+            Some(engine) => Ok(engine),
+            None => rten::Rten::load(source),
+        },
+    });
     loaded.unwrap_or_else(|panic| {
-        Err(LoadError::new(
-            LoadErrorKind::Malformed,
-            format!("{} panicked while loading: {panic}", rten::NAME),
-        ))
+        let message = format!("the engine panicked while loading the model: {panic}");
+        Err(LoadError::new(LoadErrorKind::Malformed, message))
     })
 }
 
 /// Runs an inference such that a panic in the engine fails that inference alone.
 ///
 /// An engine holds nothing that a run changes, so that there is nothing to find half-changed after a panic.
-pub fn infer(engine: &dyn Engine, inputs: Vec<Tensor>, outputs: &[usize]) -> Result<Vec<Tensor>, InferError> {
-    guarded(|| engine.infer(inputs, outputs)).unwrap_or_else(|panic| Err(InferError::panicked(panic)))
+pub fn infer(
+    engine: &dyn Engine,
+    inputs: Vec<Tensor>,
+    outputs: &[usize],
+    spread: Spread,
+) -> Result<Vec<Tensor>, InferError> {
+    guarded(|| engine.infer(inputs, outputs, spread)).unwrap_or_else(|panic| Err(InferError::panicked(panic)))
 }
 
 /// Turns a panic into what it said.

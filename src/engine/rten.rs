@@ -14,14 +14,13 @@
 mod values;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock};
-use std::thread::available_parallelism;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prost::Message;
 use rten::{Model as Graph, ModelOptions, NodeId, RunOptions, ThreadPool, ValueOrView};
 
 use super::onnx::{self, Model, Node};
-use super::{Engine, InferError, LoadError, LoadErrorKind, Source, constants, signature};
+use super::{Engine, InferError, LoadError, LoadErrorKind, Source, Spread, constants, signature};
 use crate::tensor::{Datatype, Excerpt, Signature, Tensor, TensorSpec};
 
 /// The name of this engine.
@@ -35,16 +34,17 @@ pub(super) struct Rten {
     symbols: Vec<Vec<Option<String>>>,
     inputs: Vec<NodeId>,
     outputs: Vec<NodeId>,
+    threads: usize,
 }
 
 impl Rten {
     /// Loads a model.
-    pub(super) fn load(source: Source) -> Result<Arc<dyn Engine>, LoadError> {
+    pub(super) fn load(source: &Source) -> Result<Arc<dyn Engine>, LoadError> {
         let model = Model::read(source.model.clone())?;
         let signature = signature::read(&model)?;
         carried(&signature)?;
         covered(&model)?;
-        constants::check(&model, &source)?;
+        constants::check(&model, source)?;
         let symbols = signature::symbols(&model, &signature);
         drop(model);
 
@@ -52,7 +52,7 @@ impl Rten {
         for (name, file) in &source.side_files {
             options.external_data(name, file.to_vec());
         }
-        let graph = options.load(source.model.into()).map_err(|error| {
+        let graph = options.load(source.model.clone().into()).map_err(|error| {
             LoadError::new(LoadErrorKind::Unsupported, format!("{NAME} cannot load the model: {error}"))
         })?;
         let ids = |specs: &[TensorSpec]| {
@@ -62,7 +62,7 @@ impl Rten {
             })
         };
         let (inputs, outputs) = (ids(&signature.inputs)?, ids(&signature.outputs)?);
-        Ok(Arc::new(Self { graph, signature, symbols, inputs, outputs }))
+        Ok(Arc::new(Self { graph, signature, symbols, inputs, outputs, threads: source.threads }))
     }
 
     /// Sizes that the model calls by one name must be one size.
@@ -96,7 +96,12 @@ impl Engine for Rten {
         &self.signature
     }
 
-    fn infer(&self, inputs: Vec<Tensor>, outputs: &[usize]) -> Result<Vec<Tensor>, InferError> {
+    fn infer(
+        &self,
+        inputs: Vec<Tensor>,
+        outputs: &[usize],
+        spread: Spread,
+    ) -> Result<Vec<Tensor>, InferError> {
         self.check_symbols(&inputs)?;
         let specs = self.signature.inputs.iter().zip(&self.inputs);
         let values = specs
@@ -108,7 +113,7 @@ impl Engine for Rten {
             .filter_map(|&index| Some((self.signature.outputs.get(index)?, *self.outputs.get(index)?)))
             .collect();
         let ids: Vec<_> = wanted.iter().map(|&(_, id)| id).collect();
-        let options = RunOptions::default().with_thread_pool(thread_pool());
+        let options = RunOptions::default().with_thread_pool(Some(thread_pool(spread, self.threads)));
         let values = self
             .graph
             .run(values, &ids, Some(options))
@@ -117,11 +122,25 @@ impl Engine for Rten {
     }
 }
 
-/// As many threads as this process may use, which in a container are fewer than the machine has.
-fn thread_pool() -> Option<Arc<ThreadPool>> {
-    static POOL: OnceLock<Arc<ThreadPool>> = OnceLock::new();
-    let threads = || available_parallelism().map_or(1, usize::from);
-    Some(Arc::clone(POOL.get_or_init(|| Arc::new(ThreadPool::with_num_threads(threads())))))
+/// The threads that rten runs on; it does so on none but its own.
+///
+/// A small run gets one that serves the calling thread alone: in the pool of all it would wait behind the large ones. That
+/// pool has as many threads as this process may use, which in a container are fewer than the machine has.
+fn thread_pool(spread: Spread, threads: usize) -> Arc<ThreadPool> {
+    static ALL: Mutex<Vec<(usize, Arc<ThreadPool>)>> = Mutex::new(Vec::new());
+    thread_local! {
+        static ONE: Arc<ThreadPool> = Arc::new(ThreadPool::with_num_threads(1));
+    }
+    if spread == Spread::One {
+        return ONE.with(Arc::clone);
+    }
+    let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, pool)) = all.iter().find(|(size, _)| *size == threads) {
+        return Arc::clone(pool);
+    }
+    let pool = Arc::new(ThreadPool::with_num_threads(threads.max(1)));
+    all.push((threads, Arc::clone(&pool)));
+    pool
 }
 
 /// Refuses inputs and outputs of a datatype that cannot be converted to one of rten's.

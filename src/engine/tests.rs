@@ -51,7 +51,7 @@ fn model(graph: Graph) -> Model {
 }
 
 fn load_model(graph: Graph) -> Result<Arc<dyn Engine>, LoadError> {
-    load(Source { model: model(graph).encode_to_vec().into(), ..Source::default() })
+    load(&Source { model: model(graph).encode_to_vec().into(), ..Source::default() })
 }
 
 fn refused(graph: Graph) -> (LoadErrorKind, String) {
@@ -104,7 +104,7 @@ fn datatypes_that_are_carried_come_back_as_they_went() {
     for (elem_type, data) in cases {
         let engine = load_model(identity(elem_type)).unwrap();
         let sent = tensor(&[1, 2], data);
-        assert_eq!(infer(&*engine, vec![sent.clone()], &[0]), Ok(vec![sent]));
+        assert_eq!(infer(&*engine, vec![sent.clone()], &[0], Spread::One), Ok(vec![sent]));
     }
 }
 
@@ -127,14 +127,16 @@ fn datatypes_that_are_not_carried_are_refused_at_load_by_name() {
 #[test]
 fn values_beyond_32_bits_are_refused_by_element() {
     let engine = load_model(identity(data_type::INT64)).unwrap();
-    let error = infer(&*engine, vec![tensor(&[1, 2], Data::Int64(vec![0, 1 << 31]))], &[0]).unwrap_err();
+    let error =
+        infer(&*engine, vec![tensor(&[1, 2], Data::Int64(vec![0, 1 << 31]))], &[0], Spread::One).unwrap_err();
     assert_eq!(error.kind(), InferErrorKind::Input);
     assert_eq!(
         error.to_string(),
         "input 'x': element 1 is 2147483648, beyond the 32 bits in which this model's engine computes INT64"
     );
     let engine = load_model(identity(data_type::DOUBLE)).unwrap();
-    let error = infer(&*engine, vec![tensor(&[1, 2], Data::Fp64(vec![1e39, 0.0]))], &[0]).unwrap_err();
+    let error =
+        infer(&*engine, vec![tensor(&[1, 2], Data::Fp64(vec![1e39, 0.0]))], &[0], Spread::One).unwrap_err();
     assert_eq!(error.kind(), InferErrorKind::Input);
     assert!(
         error.to_string().starts_with("input 'x': element 0 is 1000000000000000000000000000000000000000, "),
@@ -191,12 +193,12 @@ fn a_constant_in_a_side_file_is_looked_at_too() {
             "big.onnx_data".to_owned(),
             values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>().into(),
         )],
-        engine: None,
+        ..Source::default()
     };
-    let engine = load(source([1 << 40, 5, 6])).unwrap();
-    let got = infer(&*engine, vec![tensor(&[1, 2], Data::Int64(vec![1, 1]))], &[0]).unwrap();
+    let engine = load(&source([1 << 40, 5, 6])).unwrap();
+    let got = infer(&*engine, vec![tensor(&[1, 2], Data::Int64(vec![1, 1]))], &[0], Spread::One).unwrap();
     assert_eq!(got, [tensor(&[1, 2], Data::Int64(vec![6, 7]))]);
-    assert_eq!(load(source([0, 5, 1 << 40])).err().unwrap().kind(), LoadErrorKind::OutOfRange);
+    assert_eq!(load(&source([0, 5, 1 << 40])).err().unwrap().kind(), LoadErrorKind::OutOfRange);
 }
 
 #[test]
@@ -220,7 +222,7 @@ fn the_ends_of_a_slice_may_be_the_ends_of_int64() {
     direct.node.remove(0);
     direct.initializer.remove(1);
     let engine = load_model(direct).unwrap();
-    let got = infer(&*engine, vec![tensor(&[1, 2], Data::Fp32(vec![3.0, 4.0]))], &[0]).unwrap();
+    let got = infer(&*engine, vec![tensor(&[1, 2], Data::Fp32(vec![3.0, 4.0]))], &[0], Spread::One).unwrap();
     assert_eq!(got, [tensor(&[1, 1], Data::Fp32(vec![4.0]))]);
 
     // By way of Unsqueeze; and no longer where the same constant is also a number to compute with.
@@ -276,8 +278,11 @@ fn an_engine_that_there_is_not_is_refused_by_name() {
     let model = Bytes::from(model(identity(data_type::FLOAT)).encode_to_vec());
     let named =
         |name: &str| Source { model: model.clone(), engine: Some(name.to_owned()), ..Source::default() };
-    assert!(load(named("rten")).is_ok());
-    assert_eq!(load(named("tract")).err().unwrap().to_string(), "no engine 'tract'; there is 'rten'");
+    assert!(load(&named("rten")).is_ok());
+    assert_eq!(
+        load(&named("tract")).err().unwrap().to_string(),
+        "no engine 'tract'; there are 'tabular' and 'rten'"
+    );
 }
 
 #[test]
@@ -287,8 +292,8 @@ fn sizes_of_one_name_must_be_one_size() {
     graph.input.push(value("z", data_type::FLOAT, &["n", "2"]));
     let engine = load_model(graph).unwrap();
     let of = |rows: usize| tensor(&[rows, 2], Data::Fp32(vec![1.0; rows * 2]));
-    assert!(infer(&*engine, vec![of(3), of(3)], &[0]).is_ok());
-    let error = infer(&*engine, vec![of(3), of(2)], &[0]).unwrap_err();
+    assert!(infer(&*engine, vec![of(3), of(3)], &[0], Spread::One).is_ok());
+    let error = infer(&*engine, vec![of(3), of(2)], &[0], Spread::One).unwrap_err();
     assert_eq!(error.kind(), InferErrorKind::Input);
     assert_eq!(error.to_string(), "input 'z': expected 3 for 'n' as in input 'x', got 2");
 }
@@ -320,13 +325,13 @@ fn a_model_that_is_cut_off_anywhere_is_refused() {
     let whole = model(identity(data_type::FLOAT)).encode_to_vec();
     for length in 0..whole.len() {
         let cut = Source { model: whole[..length].to_vec().into(), ..Source::default() };
-        if let Ok(engine) = load(cut) {
+        if let Ok(engine) = load(&cut) {
             // A cut between two fields of the file's end may leave a whole model.
             assert_eq!(engine.signature().outputs.len(), 1, "cut at {length}");
         }
     }
     assert_eq!(
-        load(Source { model: "a text".into(), ..Source::default() }).err().unwrap().kind(),
+        load(&Source { model: "a text".into(), ..Source::default() }).err().unwrap().kind(),
         LoadErrorKind::Malformed
     );
 }
@@ -351,7 +356,7 @@ fn mutated_models_load_or_are_refused_and_never_panic() {
                 _ => file.insert(at, u8::try_from(random(256)).unwrap()),
             }
         }
-        match load(Source { model: file.into(), ..Source::default() }) {
+        match load(&Source { model: file.into(), ..Source::default() }) {
             Ok(_) => loaded += 1,
             Err(error) => {
                 assert!(!error.to_string().contains("panicked"), "{error}");
@@ -374,13 +379,18 @@ impl Engine for Panicking {
         &self.0
     }
 
-    fn infer(&self, _inputs: Vec<Tensor>, _outputs: &[usize]) -> Result<Vec<Tensor>, InferError> {
+    fn infer(
+        &self,
+        _inputs: Vec<Tensor>,
+        _outputs: &[usize],
+        _spread: Spread,
+    ) -> Result<Vec<Tensor>, InferError> {
         panic!("at {}", 7)
     }
 }
 
 #[test]
 fn a_panic_is_an_error_of_its_own_kind() {
-    let error = infer(&Panicking(Signature::default()), vec![], &[]).unwrap_err();
+    let error = infer(&Panicking(Signature::default()), vec![], &[], Spread::One).unwrap_err();
     assert_eq!((error.kind(), error.to_string()), (InferErrorKind::Panicked, "at 7".to_owned()));
 }

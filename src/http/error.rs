@@ -17,7 +17,7 @@ pub(super) enum Error {
     /// The request is not what the protocol, or the model, asks for.
     Malformed(String),
     /// What is switched off.
-    Forbidden(&'static str),
+    Forbidden(String),
     /// No such path, model or version.
     Unknown(String),
     /// The path has other methods.
@@ -26,6 +26,10 @@ pub(super) enum Error {
     TooLarge(String),
     /// The model is known, but does not answer now.
     NotReady(String),
+    /// The model's queue is full: the text, and the seconds until another try makes sense.
+    Full(String, u64),
+    /// No answer in time.
+    Deadline(String),
     /// A fault of ours; the text is for the log only.
     Internal(String),
 }
@@ -44,6 +48,8 @@ impl Error {
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotReady(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full(..) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -52,11 +58,13 @@ impl Error {
     fn message(&self) -> &str {
         match self {
             Self::Malformed(message)
+            | Self::Forbidden(message)
             | Self::Unknown(message)
             | Self::Method(message)
             | Self::TooLarge(message)
-            | Self::NotReady(message) => message,
-            Self::Forbidden(message) => message,
+            | Self::NotReady(message)
+            | Self::Full(message, _)
+            | Self::Deadline(message) => message,
             Self::Internal(_) => "internal error; the log has the cause, by the request id",
         }
     }
@@ -65,8 +73,18 @@ impl Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let mut response = json(self.status(), error_body(self.message()));
-        if let Self::Internal(cause) = self {
-            response.extensions_mut().insert(Cause(cause.into()));
+        match self {
+            Self::Internal(cause) => drop(response.extensions_mut().insert(Cause(cause.into()))),
+            Self::Full(_, seconds) => {
+                drop(response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds)));
+            }
+            Self::Malformed(_)
+            | Self::Forbidden(_)
+            | Self::Unknown(_)
+            | Self::Method(_)
+            | Self::TooLarge(_)
+            | Self::NotReady(_)
+            | Self::Deadline(_) => {}
         }
         response
     }
@@ -84,7 +102,9 @@ impl From<catalog::Error> for Error {
         match error.kind() {
             catalog::ErrorKind::UnknownModel | catalog::ErrorKind::UnknownVersion => Self::Unknown(message),
             catalog::ErrorKind::NotReady => Self::NotReady(message),
-            catalog::ErrorKind::Input => Self::Malformed(message),
+            catalog::ErrorKind::Input | catalog::ErrorKind::Load => Self::Malformed(message),
+            catalog::ErrorKind::Full => Self::Full(message, error.retry_after().unwrap_or(1)),
+            catalog::ErrorKind::Deadline => Self::Deadline(message),
             catalog::ErrorKind::Failed => Self::Internal(message),
         }
     }
@@ -124,6 +144,7 @@ pub(super) async fn no_method(method: Method, uri: Uri) -> Error {
 }
 
 /// Answers for a handler that panicked.
+#[allow(clippy::needless_pass_by_value)] // the layer's form
 pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     let text = panic
         .downcast_ref::<String>()
@@ -143,11 +164,13 @@ mod tests {
     async fn every_variant_has_its_status_and_a_body() {
         let cases = [
             (Error::Malformed("a".into()), 400, r#"{"error":"a"}"#),
-            (Error::Forbidden("b"), 403, r#"{"error":"b"}"#),
+            (Error::Forbidden("b".into()), 403, r#"{"error":"b"}"#),
             (Error::Unknown("c".into()), 404, r#"{"error":"c"}"#),
             (Error::Method("d".into()), 405, r#"{"error":"d"}"#),
             (Error::TooLarge("e".into()), 413, r#"{"error":"e"}"#),
             (Error::NotReady("f".into()), 503, r#"{"error":"f"}"#),
+            (Error::Full("g".into(), 7), 429, r#"{"error":"g"}"#),
+            (Error::Deadline("h".into()), 504, r#"{"error":"h"}"#),
             (
                 Error::Internal("secret".into()),
                 500,

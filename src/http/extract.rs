@@ -13,6 +13,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 
 use super::error::Error;
+use super::serve::body::Late;
 use crate::protocol::HEADER_LENGTH;
 use crate::tensor::Excerpt;
 
@@ -48,9 +49,19 @@ pub(super) async fn body(headers: &HeaderMap, body: Body, limit: usize) -> Resul
         Err(error) if error.is::<LengthLimitError>() => {
             return Err(Error::TooLarge(format!("the body has more bytes than the limit of {limit}")));
         }
-        Err(error) => return Err(Error::Malformed(format!("the body ended early: {error}"))),
+        Err(error) => return Err(Error::Malformed(interrupted(&*error))),
     };
     encoding.decode(sent, limit)
+}
+
+/// Why a body was not read to its end.
+fn interrupted(error: &(dyn std::error::Error + 'static)) -> String {
+    match std::iter::successors(Some(error), |error| error.source())
+        .find_map(|error| error.downcast_ref::<Late>())
+    {
+        Some(late) => late.to_string(),
+        None => format!("the body ended early: {error}"),
+    }
 }
 
 /// The value of `Inference-Header-Content-Length`, where there is one.

@@ -66,6 +66,7 @@ fn statistics_of(model: &catalog::Model) -> ModelStatistics {
         inference_stats: InferenceStatistics {
             success: duration(statistics.success),
             fail: duration(statistics.fail),
+            queue: duration(statistics.queue),
             compute_input: duration(statistics.input),
             compute_infer: duration(statistics.compute),
             compute_output: duration(statistics.output),

@@ -32,6 +32,8 @@ pub struct Front {
     pub metrics: Metrics,
     /// Whether new requests are welcome.
     pub readiness: Readiness,
+    /// Whether models may be loaded and unloaded by the repository API.
+    pub admin: bool,
     /// The largest body, in bytes, as it is sent and after decompression.
     pub body_limit: usize,
     /// Where this process runs.
@@ -54,7 +56,7 @@ impl Readiness {
 }
 
 /// The router of both homes.
-pub fn router(front: Front) -> Router {
+pub fn router(front: &Front) -> Router {
     let model = Router::new()
         .route("/", get(metadata::model))
         .route("/ready", get(health::model))
@@ -85,7 +87,7 @@ pub fn router(front: Front) -> Router {
         .layer(
             ServiceBuilder::new()
                 // Outermost, so that whatever happens inside is seen: request id, metrics and the one log line.
-                .layer(layers::ObserveLayer::new(&front))
+                .layer(layers::ObserveLayer::new(front))
                 // A panic costs its request, and is seen as the 500 that it becomes.
                 .layer(CatchPanicLayer::custom(error::panicked)),
         )

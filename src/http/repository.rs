@@ -4,36 +4,55 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 
 use super::error::{Error, document};
+use super::extract::ModelPath;
 use super::{Front, extract};
-use crate::protocol::repository::{Entry, only_ready};
+use crate::catalog::{self, Catalog, StateName};
+use crate::protocol::repository::{Entry, check_load, only_ready};
 
 /// `POST /v2/repository/index`
 pub(super) async fn index(State(front): State<Front>, request: Request) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
     let only_ready = only_ready(&extract::body(&parts.headers, body, front.body_limit).await?)?;
-    let entries =
-        front.catalog.index().into_iter().filter(|entry| !only_ready || entry.unavailable.is_none());
+    let entries = front.catalog.index().into_iter();
     let index: Vec<Entry> = entries
+        .filter(|entry| !only_ready || entry.state == StateName::Ready)
         .map(|entry| Entry {
             name: entry.name,
             version: entry.version.to_string(),
-            state: if entry.unavailable.is_none() { "READY" } else { "UNAVAILABLE" },
-            reason: entry.unavailable.unwrap_or_default(),
+            state: entry.state.as_str(),
+            reason: entry.reason,
         })
         .collect();
     document(&index)
 }
 
 /// `POST /v2/repository/models/{model}/load`
-pub(super) async fn load() -> Error {
-    Error::Forbidden(
-        "loading by the API is switched off: this server's models are those that it started with",
-    )
+pub(super) async fn load(State(front): State<Front>, path: ModelPath, request: Request) -> Result<(), Error> {
+    allowed(&front, "loading")?;
+    let (parts, body) = request.into_parts();
+    check_load(&extract::body(&parts.headers, body, front.body_limit).await?)?;
+    change(front, path, Catalog::load).await
 }
 
 /// `POST /v2/repository/models/{model}/unload`
-pub(super) async fn unload() -> Error {
-    Error::Forbidden(
-        "unloading by the API is switched off: this server's models are those that it started with",
-    )
+pub(super) async fn unload(State(front): State<Front>, path: ModelPath) -> Result<(), Error> {
+    allowed(&front, "unloading")?;
+    change(front, path, Catalog::unload).await
+}
+
+/// Changes the catalog off the threads that hold requests; the change is made even if its client hangs up.
+async fn change(
+    front: Front,
+    path: ModelPath,
+    change: impl FnOnce(&Catalog, &str) -> Result<(), catalog::Error> + Send + 'static,
+) -> Result<(), Error> {
+    let changed = tokio::task::spawn_blocking(move || change(&front.catalog, &path.model)).await;
+    Ok(changed.map_err(|error| Error::Internal(error.to_string()))??)
+}
+
+fn allowed(front: &Front, what: &str) -> Result<(), Error> {
+    if front.admin {
+        return Ok(());
+    }
+    Err(Error::Forbidden(format!("{what} by the API is switched off; TWOFOLD_ADMIN=on switches it on")))
 }

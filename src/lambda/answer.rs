@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use axum::body::Body as RouterBody;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt;
 use lambda_http::{Body, IntoResponse};
 
@@ -17,8 +17,8 @@ use lambda_http::{Body, IntoResponse};
 pub(super) struct Answer(Response<Body>);
 
 impl Answer {
-    /// Reads the whole body. What has no body on the wire (an answer to HEAD, 204, 304) has none here.
-    pub(super) async fn new(method: &Method, response: Response<RouterBody>) -> Self {
+    /// Reads the whole body. What has none on the wire (204, 304) has none here; answers to HEAD come without.
+    pub(super) async fn new(response: Response<RouterBody>) -> Self {
         let (mut parts, body) = response.into_parts();
         let bytes = match body.collect().await {
             Ok(collected) => Vec::from(collected.to_bytes()),
@@ -38,7 +38,7 @@ impl Answer {
         } else if !parts.headers.contains_key(CONTENT_LENGTH) {
             parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
         }
-        let body = if bytes.is_empty() || lengthless || method == Method::HEAD {
+        let body = if bytes.is_empty() || lengthless {
             Body::Empty
         } else {
             // Lambda makes up a type where there is none.

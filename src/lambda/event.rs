@@ -1,22 +1,41 @@
-//! The target of a request as its client sent it.
+//! The head of a request as its client sent it.
 
 use std::fmt::Write as _;
 
+use axum::http::HeaderValue;
+use axum::http::header::HOST;
 use axum::http::uri::{InvalidUri, PathAndQuery, Uri};
+use lambda_http::Request;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 
-/// Takes path and query out of an event: what a TCP server would have read.
-///
-/// `lambda_http` would make the URI absolute, resolve `..`, put the stage before the path and, where a decoded path holds
-/// `?` or `#`, end it there.
-pub(super) fn target(event: &mut ApiGatewayV2httpRequest) -> Result<Uri, InvalidUri> {
-    let path = event.raw_path.take().unwrap_or_default();
-    let mut target = as_path(without_stage(&path, event.request_context.stage.as_deref()));
-    if let Some(query) = event.raw_query_string.take().filter(|query| !query.is_empty()) {
-        target.push('?');
-        target.push_str(&query);
+/// What goes around `lambda_http`, which would make the URI absolute, resolve `..`, put the stage before the path, end it
+/// where a decoded one holds `?` or `#`, and panic over a host that is none.
+#[derive(Clone)]
+pub(super) struct Head {
+    target: Uri,
+    host: Option<HeaderValue>,
+}
+
+impl Head {
+    /// Takes path, query and host out of an event. Fails where path and query are no request target.
+    pub(super) fn take(event: &mut ApiGatewayV2httpRequest) -> Result<Self, InvalidUri> {
+        let path = event.raw_path.take().unwrap_or_default();
+        let mut target = as_path(without_stage(&path, event.request_context.stage.as_deref()));
+        if let Some(query) = event.raw_query_string.take().filter(|query| !query.is_empty()) {
+            target.push('?');
+            target.push_str(&query);
+        }
+        event.request_context.domain_name = None;
+        Ok(Self { target: PathAndQuery::try_from(target)?.into(), host: event.headers.remove(HOST) })
     }
-    PathAndQuery::try_from(target).map(Uri::from)
+
+    /// Gives the request what a TCP server would have read.
+    pub(super) fn restore(self, request: &mut Request) {
+        *request.uri_mut() = self.target;
+        if let Some(host) = self.host {
+            request.headers_mut().insert(HOST, host);
+        }
+    }
 }
 
 /// A named stage stands before the path, as `/STAGE/v2` or as all of it. `$default` does not.

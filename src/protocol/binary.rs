@@ -106,7 +106,7 @@ pub(super) fn only_input(raw: &[u8], signature: &Signature) -> Result<(String, T
     Ok((spec.name.clone(), tensor))
 }
 
-/// The number of bytes that [`write`] appends.
+/// The number of bytes that [`write()`] appends.
 pub(super) fn size(data: &Data) -> usize {
     match data {
         Data::Bytes(strings) => strings.total() + 4 * strings.len(),

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Malformed, cursor::Cursor};
+use crate::tensor::Excerpt;
 
 /// One line of the answer of `POST /v2/repository/index`.
 #[derive(Clone, Debug, Serialize)]
@@ -33,4 +34,25 @@ pub fn only_ready(body: &[u8]) -> Result<bool, Malformed> {
     })?;
     cursor.finish()?;
     Ok(ready)
+}
+
+/// Reads the body of `POST /v2/repository/models/{model}/load`, which may be empty. A configuration or files of the client's
+/// own would not be those of the package, so that they are refused.
+pub fn check_load(body: &[u8]) -> Result<(), Malformed> {
+    let mut cursor = Cursor::new(body);
+    if cursor.peek().is_none() {
+        return Ok(());
+    }
+    cursor.object("a load request", |cursor, key| match key {
+        "parameters" => cursor.object("'parameters'", |cursor, key| {
+            if key == "config" || key.starts_with("file:") {
+                let message =
+                    format!("parameter {} is not offered: a model is what its package says", Excerpt(key));
+                return Err(Malformed::new(message));
+            }
+            cursor.skip()
+        }),
+        _ => cursor.skip(),
+    })?;
+    cursor.finish()
 }

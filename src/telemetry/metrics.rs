@@ -60,6 +60,12 @@ impl Metrics {
             Unit::Seconds,
             models::Compute(models.clone()),
         );
+        registry.register_with_unit(
+            "twofold_queue_duration",
+            "Time that a request waited for a compute thread, where it needed one",
+            Unit::Seconds,
+            models::Queue(models.clone()),
+        );
         registry.register(
             "twofold_inference_requests",
             "Requests that reached a model, by what became of them: success, refused (they did not fit it) or failed",

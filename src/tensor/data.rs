@@ -57,6 +57,25 @@ macro_rules! each {
 }
 
 impl Data {
+    /// As many zeros, or empty strings.
+    pub fn zeros(datatype: Datatype, elements: usize) -> Self {
+        match datatype {
+            Datatype::Bool => Self::Bool(vec![false; elements]),
+            Datatype::Uint8 => Self::Uint8(vec![0; elements]),
+            Datatype::Uint16 => Self::Uint16(vec![0; elements]),
+            Datatype::Uint32 => Self::Uint32(vec![0; elements]),
+            Datatype::Uint64 => Self::Uint64(vec![0; elements]),
+            Datatype::Int8 => Self::Int8(vec![0; elements]),
+            Datatype::Int16 => Self::Int16(vec![0; elements]),
+            Datatype::Int32 => Self::Int32(vec![0; elements]),
+            Datatype::Int64 => Self::Int64(vec![0; elements]),
+            Datatype::Fp16 => Self::Fp16(vec![f16::ZERO; elements]),
+            Datatype::Fp32 => Self::Fp32(vec![0.0; elements]),
+            Datatype::Fp64 => Self::Fp64(vec![0.0; elements]),
+            Datatype::Bytes => Self::Bytes(std::iter::repeat_n("", elements).collect()),
+        }
+    }
+
     /// The number of elements.
     pub fn len(&self) -> usize {
         each!(self, values => values.len(), strings => strings.len())

@@ -115,7 +115,7 @@ fn edit() -> impl Strategy<Value = Edit> {
         (at.clone(), tokens).prop_map(|(at, token)| Edit::Insert(at, token)),
         (at.clone(), 1_usize..40, 1_u8..20).prop_map(|(at, length, times)| Edit::Repeat(at, length, times)),
         (at.clone(), any::<u8>()).prop_map(|(at, byte)| Edit::Replace(at, byte)),
-        (at, b'0'..b'9').prop_map(|(at, byte)| Edit::Replace(at, byte)),
+        (at, b'0'..=b'9').prop_map(|(at, byte)| Edit::Replace(at, byte)),
     ]
 }
 

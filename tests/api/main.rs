@@ -3,6 +3,7 @@
 
 mod client;
 
+mod administration;
 mod binary;
 mod digits;
 mod encoding;
@@ -12,6 +13,7 @@ mod infer;
 mod metadata;
 mod metrics;
 mod misbehaving;
+mod overload;
 mod openapi;
 mod repository;
 mod request_id;

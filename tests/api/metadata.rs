@@ -31,7 +31,7 @@ async fn a_model_says_what_it_takes_and_gives() {
             json!({
                 "name": "digits",
                 "versions": ["1"],
-                "platform": "rten_onnx",
+                "platform": "tabular_onnx",
                 "inputs": [{"name": "input", "datatype": "FP32", "shape": [-1, 64]}],
                 "outputs": [
                     {"name": "label", "datatype": "INT64", "shape": [-1]},
@@ -56,8 +56,8 @@ async fn a_configuration_has_the_form_that_triton_gives_it() {
             get(path).await.json(),
             json!({
                 "name": "digits",
-                "platform": "rten_onnx",
-                "backend": "rten",
+                "platform": "tabular_onnx",
+                "backend": "tabular",
                 "version_policy": {"all": {}},
                 "max_batch_size": 0,
                 "input": [{"name": "input", "data_type": "TYPE_FP32", "dims": [-1, 64]}],

@@ -1,13 +1,15 @@
 //! An engine that misbehaves on a switch: what becomes of the request, and of the next one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use twofold::catalog::Catalog;
 use twofold::config::Home;
-use twofold::engine::{Engine, InferError};
+use twofold::engine::pool::Pool;
+use twofold::engine::{Engine, InferError, Spread};
 use twofold::http::{Front, Readiness, router};
 use twofold::telemetry::Metrics;
 use twofold::tensor::{Data, Datatype, Shape, Signature, Tensor, TensorSpec};
@@ -27,7 +29,12 @@ impl Engine for Misbehaving {
         &self.signature
     }
 
-    fn infer(&self, inputs: Vec<Tensor>, _outputs: &[usize]) -> Result<Vec<Tensor>, InferError> {
+    fn infer(
+        &self,
+        inputs: Vec<Tensor>,
+        _outputs: &[usize],
+        _spread: Spread,
+    ) -> Result<Vec<Tensor>, InferError> {
         let Data::Int8(values) = inputs[0].data() else { panic!("not bound to the signature") };
         match values[0] {
             0 => Ok(inputs),
@@ -45,9 +52,17 @@ fn misbehaving() -> Router {
     let spec = |name: &str| TensorSpec::new(name, Datatype::Int8, [1]);
     let signature = Signature { inputs: vec![spec("x")], outputs: vec![spec("y")] };
     let metrics = Metrics::new(Home::Local);
-    let catalog = Arc::new(Catalog::new(metrics.clone()));
+    let pool = Pool::new(2, 4);
+    let catalog = Arc::new(Catalog::new(metrics.clone(), pool, Duration::from_secs(5)));
     catalog.enter("m", 1, Arc::new(Misbehaving { signature }));
-    router(Front { catalog, metrics, readiness: Readiness::default(), body_limit: 1024, home: Home::Local })
+    router(&Front {
+        catalog,
+        metrics,
+        readiness: Readiness::default(),
+        admin: false,
+        body_limit: 1024,
+        home: Home::Local,
+    })
 }
 
 async fn infer(router: &Router, value: i8) -> Answer {

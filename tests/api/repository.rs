@@ -71,17 +71,10 @@ async fn an_index_request_that_is_no_object_is_400() {
 async fn loading_and_unloading_are_switched_off() {
     assert_eq!(
         post("/v2/repository/models/digits/load", "").await.error(),
-        (
-            403,
-            "loading by the API is switched off: this server's models are those that it started with".into()
-        )
+        (403, "loading by the API is switched off; TWOFOLD_ADMIN=on switches it on".into())
     );
     assert_eq!(
         post("/v2/repository/models/digits/unload", "{}").await.error(),
-        (
-            403,
-            "unloading by the API is switched off: this server's models are those that it started with"
-                .into()
-        )
+        (403, "unloading by the API is switched off; TWOFOLD_ADMIN=on switches it on".into())
     );
 }

@@ -29,6 +29,7 @@ pub struct ModelMetrics(Arc<Figures>);
 #[derive(Debug, Default)]
 struct Figures {
     compute: Durations,
+    queue: Durations,
     success: AtomicU64,
     refused: AtomicU64,
     failed: AtomicU64,
@@ -38,6 +39,11 @@ impl ModelMetrics {
     /// How long the model computed, per request.
     pub fn compute(&self) -> &Durations {
         &self.0.compute
+    }
+
+    /// How long requests waited for a compute thread; those that need none are not counted.
+    pub fn queue(&self) -> &Durations {
+        &self.0.queue
     }
 
     /// Counts a request that reached the model.
@@ -92,6 +98,23 @@ impl EncodeMetric for Compute {
         for ((name, version), figures) in self.0.live() {
             let labels = [("model", name.as_ref()), ("version", version.as_ref())];
             figures.compute.encode(encoder.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Histogram
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Queue(pub(super) Models);
+
+impl EncodeMetric for Queue {
+    fn encode(&self, mut encoder: MetricEncoder) -> Result<(), Error> {
+        for ((name, version), figures) in self.0.live() {
+            let labels = [("model", name.as_ref()), ("version", version.as_ref())];
+            figures.queue.encode(encoder.encode_family(&labels)?)?;
         }
         Ok(())
     }

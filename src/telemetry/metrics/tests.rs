@@ -20,6 +20,9 @@ twofold_requests_in_flight 0
 # HELP twofold_inference_duration_seconds Time that a model computed, per request.
 # TYPE twofold_inference_duration_seconds histogram
 # UNIT twofold_inference_duration_seconds seconds
+# HELP twofold_queue_duration_seconds Time that a request waited for a compute thread, where it needed one.
+# TYPE twofold_queue_duration_seconds histogram
+# UNIT twofold_queue_duration_seconds seconds
 # HELP twofold_inference_requests Requests that reached a model, by what became of them: success, refused (they did not fit it) or failed.
 # TYPE twofold_inference_requests counter
 # HELP twofold_models_loaded Models loaded now.

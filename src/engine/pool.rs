@@ -1,0 +1,244 @@
+//! Compute threads, and who may use them: each model has a bounded queue, and the models with something waiting take turns,
+//! so that one that is saturated costs the others a turn and not a place.
+//!
+//! A job that nobody waits for any more, because its deadline passed or its client hung up, is not started.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio::time::timeout_at;
+
+/// Threads that compute, shared by all models.
+pub struct Pool {
+    shared: Arc<Shared>,
+    /// The most threads there may be.
+    threads: usize,
+    /// The most jobs of one model that may wait.
+    queue: usize,
+}
+
+/// One model's place in a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Lane(u64);
+
+/// Why a job was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// As many jobs of this model wait as may; about this many seconds from now there should be room again.
+    Full {
+        /// From 1 to 60.
+        retry_after: u64,
+    },
+    /// The deadline passed, while it waited or while it ran.
+    Deadline,
+    /// The pool is being taken down.
+    Closed,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    lanes: HashMap<Lane, Waiting>,
+    /// Lanes with something waiting, in the order of their turns.
+    turns: VecDeque<Lane>,
+    threads: usize,
+    idle: usize,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    /// How long a job of this lane took lately.
+    typical: Duration,
+}
+
+struct Job {
+    run: Box<dyn FnOnce() + Send>,
+    abandoned: Box<dyn Fn() -> bool + Send>,
+}
+
+impl Pool {
+    /// A pool of at most `threads` threads, which are started when there is work for them, and at most `queue` waiting jobs
+    /// per lane.
+    pub fn new(threads: usize, queue: usize) -> Self {
+        let shared = Shared { state: Mutex::default(), wake: Condvar::new() };
+        Self { shared: Arc::new(shared), threads: threads.max(1), queue }
+    }
+
+    /// The most threads there may be.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// A lane of its own for one more model.
+    pub fn lane(&self) -> Lane {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Lane(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Jobs that wait in a lane, and no more than are waited for.
+    pub fn waiting(&self, lane: Lane) -> usize {
+        let state = self.shared.lock();
+        state
+            .lanes
+            .get(&lane)
+            .map_or(0, |waiting| waiting.jobs.iter().filter(|job| !(job.abandoned)()).count())
+    }
+
+    /// Does `work` on a compute thread, and gives its result and how long it waited. Dropping the future abandons a job that
+    /// has not begun.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        deadline: Instant,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<(T, Duration), Refusal> {
+        let (sender, receiver) = oneshot::channel();
+        // The job and the question whether it is still waited for need the same sender.
+        let sender = Arc::new(Mutex::new(Some(sender)));
+        let asked = Arc::clone(&sender);
+        let queued = Instant::now();
+        let run = Box::new(move || {
+            let Some(sender) = sender.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+            let waited = queued.elapsed();
+            // Whoever waited may be gone by now; then the result is nobody's.
+            let _ = sender.send((work(), waited));
+        });
+        let abandoned = Box::new(move || {
+            let sender = asked.lock().unwrap_or_else(PoisonError::into_inner);
+            sender.as_ref().is_none_or(oneshot::Sender::is_closed)
+        });
+        self.submit(lane, Job { run, abandoned })?;
+        match timeout_at(deadline.into(), receiver).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(_)) => Err(Refusal::Closed),
+            Err(_) => Err(Refusal::Deadline),
+        }
+    }
+
+    fn submit(&self, lane: Lane, job: Job) -> Result<(), Refusal> {
+        let mut state = self.shared.lock();
+        let waiting = state.lanes.entry(lane).or_default();
+        if waiting.jobs.len() >= self.queue {
+            waiting.jobs.retain(|job| !(job.abandoned)());
+        }
+        if waiting.jobs.len() >= self.queue {
+            return Err(Refusal::Full { retry_after: retry_after(waiting, self.threads) });
+        }
+        waiting.jobs.push_back(job);
+        if waiting.jobs.len() == 1 && !state.turns.contains(&lane) {
+            state.turns.push_back(lane);
+        }
+        if state.idle == 0 && state.threads < self.threads {
+            let shared = Arc::clone(&self.shared);
+            let name = format!("compute-{}", state.threads);
+            match std::thread::Builder::new().name(name).spawn(move || shared.work()) {
+                Ok(_) => state.threads += 1,
+                Err(error) if state.threads == 0 => {
+                    tracing::error!(%error, "no compute thread could be started");
+                    return Err(Refusal::Closed);
+                }
+                // Those that there are will do it.
+                Err(error) => tracing::warn!(%error, threads = state.threads, "no further compute thread"),
+            }
+        }
+        drop(state);
+        self.shared.wake.notify_one();
+        Ok(())
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.wake.notify_all();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Jobs run outside the lock, so that a panic in one leaves nothing half-changed here.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a compute thread does until the pool is gone.
+    fn work(&self) {
+        while let Some((lane, job)) = self.next() {
+            if (job.abandoned)() {
+                continue;
+            }
+            let started = Instant::now();
+            // The work itself turns a panic into an error; this keeps the thread if anything around it panics.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job.run));
+            let took = started.elapsed();
+            if let Some(waiting) = self.lock().lanes.get_mut(&lane) {
+                waiting.typical =
+                    if waiting.typical.is_zero() { took } else { (waiting.typical * 7 + took) / 8 };
+            }
+        }
+    }
+
+    /// Waits for the next job: the oldest of the lane whose turn it is.
+    fn next(&self) -> Option<(Lane, Job)> {
+        let mut state = self.lock();
+        loop {
+            if state.closed {
+                state.threads -= 1;
+                return None;
+            }
+            if let Some(lane) = state.turns.pop_front() {
+                let waiting = state.lanes.entry(lane).or_default();
+                let job = waiting.jobs.pop_front();
+                if !waiting.jobs.is_empty() {
+                    state.turns.push_back(lane);
+                }
+                if let Some(job) = job {
+                    return Some((lane, job));
+                }
+                continue;
+            }
+            state.idle += 1;
+            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+        }
+    }
+}
+
+/// Seconds until what waits now should be done.
+fn retry_after(waiting: &Waiting, threads: usize) -> u64 {
+    let jobs = u32::try_from(waiting.jobs.len() / threads).unwrap_or(u32::MAX);
+    waiting.typical.saturating_mul(jobs).as_secs().saturating_add(1).min(60)
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full { retry_after } => {
+                write!(f, "the queue is full; try again in {retry_after} s")
+            }
+            Self::Deadline => f.write_str("the deadline passed"),
+            Self::Closed => f.write_str("the compute threads are gone"),
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("threads", &self.threads)
+            .field("queue", &self.queue)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,137 @@
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc;
+
+use super::*;
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(20)
+}
+
+/// A job that runs until it is let go, and says when it has begun.
+fn held() -> (impl FnOnce() + Send + 'static, mpsc::Receiver<()>, mpsc::Sender<()>) {
+    let (begun, has_begun) = mpsc::channel();
+    let (let_go, wait) = mpsc::channel();
+    let work = move || {
+        begun.send(()).unwrap();
+        let _ = wait.recv();
+    };
+    (work, has_begun, let_go)
+}
+
+/// A pool of one thread that is busy until the sender is dropped.
+async fn busy(queue: usize) -> (Arc<Pool>, mpsc::Sender<()>) {
+    let pool = Arc::new(Pool::new(1, queue));
+    let (work, has_begun, let_go) = held();
+    let busy = Arc::clone(&pool);
+    let lane = pool.lane();
+    tokio::spawn(async move { busy.run(lane, soon(), work).await });
+    tokio::task::spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
+    (pool, let_go)
+}
+
+/// Polls a future once.
+async fn begin<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    std::future::poll_fn(|context| {
+        let polled = std::pin::Pin::new(&mut *future).poll(context);
+        std::task::Poll::Ready(match polled {
+            std::task::Poll::Ready(output) => Some(output),
+            std::task::Poll::Pending => None,
+        })
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_is_done_on_a_compute_thread() {
+    let pool = Pool::new(2, 4);
+    let name = || std::thread::current().name().map(str::to_owned);
+    let (name, _waited) = pool.run(pool.lane(), soon(), name).await.unwrap();
+    assert_eq!(name.as_deref(), Some("compute-0"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_is_refused_and_another_models_is_not() {
+    let (pool, let_go) = busy(2).await;
+    let (full, other) = (pool.lane(), pool.lane());
+    let mut first = Box::pin(pool.run(full, soon(), || 1));
+    let mut second = Box::pin(pool.run(full, soon(), || 2));
+    assert!(begin(&mut first).await.is_none() && begin(&mut second).await.is_none());
+    assert_eq!(pool.waiting(full), 2);
+    assert_eq!(pool.run(full, soon(), || 3).await.unwrap_err(), Refusal::Full { retry_after: 1 });
+    let mut theirs = Box::pin(pool.run(other, soon(), || 4));
+    assert!(begin(&mut theirs).await.is_none());
+    drop(let_go);
+    assert_eq!((first.await.unwrap().0, second.await.unwrap().0, theirs.await.unwrap().0), (1, 2, 4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn models_take_turns() {
+    let (pool, let_go) = busy(8).await;
+    let (order, seen) = mpsc::channel();
+    let (many, few) = (pool.lane(), pool.lane());
+    let mut jobs = Vec::new();
+    for (lane, name) in [(many, "many"), (many, "many"), (many, "many"), (few, "few")] {
+        let order = order.clone();
+        let mut job = Box::pin(pool.run(lane, soon(), move || order.send(name).unwrap()));
+        assert!(begin(&mut job).await.is_none());
+        jobs.push(job);
+    }
+    drop(let_go);
+    for job in jobs {
+        job.await.unwrap();
+    }
+    drop(order);
+    assert_eq!(seen.iter().collect::<Vec<_>>(), ["many", "few", "many", "many"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_deadline_passed_is_not_started() {
+    let (pool, let_go) = busy(1).await;
+    let started = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&started);
+    let lane = pool.lane();
+    let passed = Instant::now() + Duration::from_millis(10);
+    let refused = pool.run(lane, passed, move || flag.store(true, Ordering::SeqCst)).await;
+    assert_eq!(refused.unwrap_err(), Refusal::Deadline);
+    // Its place in the queue is free again at once.
+    let mut next = Box::pin(pool.run(lane, soon(), || 7));
+    assert!(begin(&mut next).await.is_none());
+    drop(let_go);
+    assert_eq!(next.await.unwrap().0, 7);
+    assert!(!started.load(Ordering::SeqCst));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_nobody_waits_for_is_not_started() {
+    let (pool, let_go) = busy(4).await;
+    let started = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&started);
+    let lane = pool.lane();
+    let mut hung_up = Box::pin(pool.run(lane, soon(), move || flag.store(true, Ordering::SeqCst)));
+    assert!(begin(&mut hung_up).await.is_none());
+    drop(hung_up);
+    assert_eq!(pool.waiting(lane), 0);
+    drop(let_go);
+    pool.run(lane, soon(), || ()).await.unwrap();
+    assert!(!started.load(Ordering::SeqCst));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_panics_leaves_its_thread_alive() {
+    let pool = Pool::new(1, 1);
+    let lane = pool.lane();
+    assert_eq!(pool.run(lane, soon(), || panic!("on purpose")).await.map(|((), _)| ()), Err(Refusal::Closed));
+    assert_eq!(pool.run(lane, soon(), || 1).await.unwrap().0, 1);
+}
+
+#[test]
+fn a_retry_is_worth_it_when_the_queue_should_be_done() {
+    let waiting = |jobs: usize, typical: u64| {
+        let job = || Job { run: Box::new(|| ()), abandoned: Box::new(|| false) };
+        let jobs = (0..jobs).map(|_| job()).collect();
+        retry_after(&Waiting { jobs, typical: Duration::from_millis(typical) }, 2)
+    };
+    assert_eq!(waiting(256, 0), 1);
+    assert_eq!(waiting(256, 50), 7);
+    assert_eq!(waiting(256, 5000), 60);
+}

@@ -1,0 +1,170 @@
+//! A model that is saturated: who is refused, who is not, and how.
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::task::Poll;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use twofold::catalog::Catalog;
+use twofold::config::Home;
+use twofold::engine::pool::Pool;
+use twofold::engine::{Engine, InferError, Spread};
+use twofold::http::{Front, Readiness, router};
+use twofold::telemetry::Metrics;
+use twofold::tensor::{Datatype, Signature, Tensor, TensorSpec};
+
+use crate::client::{Answer, send};
+
+/// Computes until it is let go. It refuses to be measured, so that it is taken for heavy.
+struct Held {
+    signature: Signature,
+    gate: Arc<Gate>,
+}
+
+#[derive(Default)]
+struct Gate {
+    state: Mutex<(usize, bool)>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn enter(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.0 += 1;
+        self.changed.notify_all();
+        let _open = self.changed.wait_while(state, |state| !state.1).unwrap();
+    }
+
+    fn wait_for(&self, entered: usize) {
+        let state = self.state.lock().unwrap();
+        let _entered = self.changed.wait_while(state, |state| state.0 < entered).unwrap();
+    }
+
+    fn open(&self) -> usize {
+        let mut state = self.state.lock().unwrap();
+        state.1 = true;
+        self.changed.notify_all();
+        state.0
+    }
+}
+
+impl Engine for Held {
+    fn name(&self) -> &'static str {
+        "held"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn infer(&self, inputs: Vec<Tensor>, _outputs: &[usize], _: Spread) -> Result<Vec<Tensor>, InferError> {
+        if inputs[0].data() == &twofold::tensor::Data::Int8(vec![0]) {
+            return Err(InferError::input("not measured"));
+        }
+        self.gate.enter();
+        Ok(inputs)
+    }
+}
+
+/// One compute thread, two places in the queue.
+fn server(deadline: Duration) -> (Router, Arc<Gate>) {
+    let gate = Arc::new(Gate::default());
+    let spec = |name: &str| TensorSpec::new(name, Datatype::Int8, [1]);
+    let signature = Signature { inputs: vec![spec("x")], outputs: vec![spec("y")] };
+    let metrics = Metrics::new(Home::Local);
+    let catalog = Arc::new(Catalog::new(metrics.clone(), Pool::new(1, 2), deadline));
+    catalog.enter("held", 1, Arc::new(Held { signature, gate: Arc::clone(&gate) }));
+    let front = Front {
+        catalog,
+        metrics,
+        readiness: Readiness::default(),
+        admin: false,
+        body_limit: 1024,
+        home: Home::Local,
+    };
+    (router(&front), gate)
+}
+
+fn infer(router: &Router) -> impl Future<Output = Answer> + use<> {
+    let body = r#"{"inputs":[{"name":"x","shape":[1],"datatype":"INT8","data":[1]}]}"#;
+    send(router.clone(), Request::post("/v2/models/held/infer").body(Body::from(body)).unwrap())
+}
+
+async fn get(router: &Router, path: &str) -> Answer {
+    send(router.clone(), Request::get(path).body(Body::empty()).unwrap()).await
+}
+
+/// Sends one request that computes and two that wait.
+async fn fill(router: &Router, gate: &Arc<Gate>) -> Vec<tokio::task::JoinHandle<Answer>> {
+    let mut sent = vec![tokio::spawn(infer(router))];
+    let entered = Arc::clone(gate);
+    tokio::task::spawn_blocking(move || entered.wait_for(1)).await.unwrap();
+    for _ in 0..2 {
+        let mut waiting = Box::pin(infer(router));
+        // Polled once, a request goes all the way to the queue.
+        let polled = std::future::poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context))).await;
+        assert!(polled.is_pending());
+        sent.push(tokio::spawn(waiting));
+    }
+    sent
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_is_429_with_retry_after_and_health_answers_meanwhile() {
+    let (router, gate) = server(Duration::from_secs(20));
+    let sent = fill(&router, &gate).await;
+    let refused = infer(&router).await;
+    assert_eq!(refused.error(), (429, "model 'held': the queue is full; try again in 1 s".into()));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(get(&router, "/v2/health/ready").await.status, 200);
+    assert_eq!(get(&router, "/v2/models/held").await.status, 200);
+
+    gate.open();
+    for answer in sent {
+        assert_eq!(answer.await.unwrap().status, 200);
+    }
+    assert_eq!(infer(&router).await.status, 200);
+    let stats = get(&router, "/v2/models/held/stats").await.json();
+    let stats = &stats["model_stats"][0]["inference_stats"];
+    assert_eq!(stats["success"]["count"], 4);
+    assert!(stats["fail"]["count"].as_u64().unwrap() >= 1, "{stats}");
+    assert!(stats["queue"]["ns"].as_u64().unwrap() > 0, "{stats}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_that_passes_is_504_and_what_waited_is_not_computed() {
+    let (router, gate) = server(Duration::from_millis(100));
+    let sent = [tokio::spawn(infer(&router)), tokio::spawn(infer(&router))];
+    for answer in sent {
+        assert_eq!(answer.await.unwrap().error(), (504, "model 'held': no answer within 100ms".into()));
+    }
+    assert_eq!(gate.open(), 1, "only one of the two had begun");
+    assert_eq!(infer(&router).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_hung_up_is_counted_as_499_and_gives_its_place_back() {
+    let (router, gate) = server(Duration::from_secs(20));
+    let mut sent = fill(&router, &gate).await;
+    for hung_up in sent.drain(1..) {
+        hung_up.abort();
+        assert!(hung_up.await.unwrap_err().is_cancelled());
+    }
+    let mut waiting = Box::pin(infer(&router));
+    assert!(
+        tokio::time::timeout(Duration::from_millis(50), &mut waiting).await.is_err(),
+        "there was no room"
+    );
+    gate.open();
+    assert_eq!(waiting.await.status, 200);
+    let metrics = get(&router, "/metrics").await;
+    let line = metrics.text().lines().find(|line| {
+        line.starts_with(
+            r#"twofold_http_request_duration_seconds_count{route="/v2/models/{model}/infer",code="499"}"#,
+        )
+    });
+    let count: u64 = line.expect("no 499").rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(count >= 2, "{count}");
+}
