@@ -3,6 +3,7 @@ follow JSON; and checks of our own for what a schema cannot say."""
 
 import gzip
 import json
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -14,7 +15,14 @@ import yaml
 DOCUMENT = yaml.safe_load((Path(__file__).resolve().parents[2] / "openapi.yaml").read_text())
 JSON, RAW = "application/json", "application/octet-stream"
 LENGTH, ENCODING, REQUEST_ID = "Inference-Header-Content-Length", "Content-Encoding", "X-Request-Id"
-SWITCHED_OFF = {"modelLoad", "modelUnload"}
+# Loading and unloading answer 200 on a server of their own only: there TAG is the tag of the operations that are tested.
+TAG = os.environ.get("TAG")
+ANSWERED = {
+    operation["operationId"]
+    for path in DOCUMENT["paths"].values()
+    for operation in path.values()
+    if (TAG in operation["tags"] if TAG else operation["operationId"] not in ("modelLoad", "modelUnload"))
+}
 COMPRESS = {
     "gzip": gzip.compress,
     "x-gzip": gzip.compress,
@@ -55,6 +63,9 @@ def compressed(context, value):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
+    if operation_id(case) in ("modelLoad", "modelUnload") and positive(case):
+        if zlib.crc32(repr((case.body, dict(case.headers))).encode()) % 3:
+            case.path_parameters["model"] = "digits"
     if not has_body(case):
         # Nothing cannot be told from an empty body, which is a good one of no rows where the header says that it is raw.
         case.headers.pop(LENGTH, None)
@@ -132,18 +143,14 @@ class EveryAnswerIsSeen:
         self.seen = set()
 
     def after_response(self, context, response, case):
-        self.seen.add((operation_id(case), response.status_code, response.headers["content-type"][0]))
+        form = response.headers.get("content-type", [None])[0]
+        self.seen.add((operation_id(case), response.status_code, form))
 
     def after_run(self, context):
         succeeded = {name for name, status, _ in self.seen if status == 200}
-        names = {
-            operation["operationId"]
-            for path in DOCUMENT["paths"].values()
-            for operation in path.values()
-        }
-        missing = names - succeeded - SWITCHED_OFF
+        missing = ANSWERED - succeeded
         assert not missing, f"never answered 200: {sorted(missing)}"
-        for name in ("modelInfer", "modelVersionInfer"):
+        for name in ANSWERED & {"modelInfer", "modelVersionInfer"}:
             forms = {form for seen, status, form in self.seen if (seen, status) == (name, 200)}
             assert forms == {JSON, RAW}, f"{name} answered as {sorted(forms)}"
             statuses = {status for seen, status, _ in self.seen if seen == name}

@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import yaml
-from conftest import ROOT
+from conftest import ROOT, served
 
 HERE = Path(__file__).resolve().parent
 DOCUMENT = yaml.safe_load((ROOT / "openapi.yaml").read_text())
@@ -20,7 +20,8 @@ def test_the_server_hands_it_out(address):
         assert answer.read() == (ROOT / "openapi.yaml").read_bytes()
 
 
-def test_every_request_is_answered_as_the_document_says(address, tmp_path, capsys):
+def schemathesis(address, folder, operations, *arguments, **variables):
+    """Runs it over so many operations; gives what it counted."""
     run = subprocess.run(
         [
             Path(sys.executable).with_name("schemathesis"),
@@ -31,19 +32,32 @@ def test_every_request_is_answered_as_the_document_says(address, tmp_path, capsy
             ROOT / "openapi.yaml",
             "--url",
             f"http://{address}",
+            *arguments,
         ],
-        cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(HERE)},
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(HERE), **variables},
         capture_output=True,
         text=True,
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stderr == ""
+    assert f"\n  Tested: {operations}\n" in run.stdout, run.stdout
+    return "\n" + run.stdout[run.stdout.index("API Operations:") :]
+
+
+def test_every_request_is_answered_as_the_document_says(address, tmp_path, capsys):
     operations = sum(len(path) for path in DOCUMENT["paths"].values())
-    assert f"  Selected: {operations}/{operations}\n  Tested: {operations}\n" in run.stdout
+    counted = schemathesis(address, tmp_path, operations)
     with capsys.disabled():
-        print("\n" + run.stdout[run.stdout.index("API Operations:") :])
+        print(counted)
+
+
+def test_so_is_administration(tmp_path, capsys):
+    with served(tmp_path, "--models", "embedded:digits", "--admin", "on") as address:
+        counted = schemathesis(address, tmp_path, 3, "--include-tag", "repository", TAG="repository")
+    with capsys.disabled():
+        print(counted)
 
 
 def test_every_route_is_documented_and_no_other():
