@@ -1,13 +1,14 @@
-"""The server under test, and the clients that speak to it.
+"""The server under test, and the client that most tests use.
 
 SERVER is the path of the binary (default target/release/server). It runs on a free port, without any variable of the caller's
-environment, and serves the embedded digits beside tests/models/repository.
+environment; the one that most tests share serves the embedded digits beside tests/models/repository.
 """
 
 import os
 import socket
 import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,17 +37,17 @@ def wait_until_it_accepts(process, port, log):
     raise AssertionError(f"the server did not listen within {STARTS_WITHIN} s:\n{log.read_text()}")
 
 
-@pytest.fixture(scope="session")
-def address(tmp_path_factory):
-    """HOST:PORT of a server that has to end by SIGTERM with 0, without a fault in its log."""
+@contextmanager
+def served(folder, *arguments):
+    """HOST:PORT of a server that has to end by SIGTERM with 0, without a fault in its log. `folder` takes the log."""
     binary = Path(os.environ.get("SERVER", "target/release/server"))
     binary = binary if binary.is_absolute() else ROOT / binary
     assert binary.is_file(), f"SERVER: no such file: {binary}"
     port = free_port()
-    log = tmp_path_factory.mktemp("server") / "log"
+    log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [binary, "--listen", f"127.0.0.1:{port}", "--models", MODELS, "--log-format", "json"],
+            [binary, "--listen", f"127.0.0.1:{port}", "--log-format", "json", "--drain", "0s", *arguments],
             cwd=ROOT,
             env={},
             stdout=output,
@@ -60,8 +61,15 @@ def address(tmp_path_factory):
     finally:
         process.kill()
         process.wait()
-    faults = [line for line in log.read_text().splitlines() if '"status":500' in line or "ERROR" in line]
+    faults = [line for line in log.read_text().splitlines() if '"status":500' in line or "panic" in line]
     assert faults == []
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory):
+    """The server that most tests share."""
+    with served(tmp_path_factory.mktemp("server"), "--models", MODELS) as address:
+        yield address
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_aio_metadata(address):
         assert (await client.get_model_metadata("digits"))["inputs"] == [
             {"name": "input", "datatype": "FP32", "shape": [-1, 64]}
         ]
-        assert (await client.get_model_config("digits"))["backend"] == "rten"
+        assert (await client.get_model_config("digits"))["backend"] == "tabular"
         index = await client.get_model_repository_index()
         assert {"name": "digits", "version": "1", "state": "READY", "reason": ""} in index
         (one,) = (await client.get_inference_statistics("add"))["model_stats"]
