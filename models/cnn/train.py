@@ -33,7 +33,7 @@ def build(weights=None, bias=None):
     filters = random.normal(0, 0.4, (FILTERS, 1, 3, 3)).astype(np.float32)
     nodes = [
         helper.make_node("Mul", ["image", "scale"], ["scaled"], name="scale"),
-        helper.make_node("Conv", ["scaled", "filters"], ["found"], name="filters", pads=[1, 1, 1, 1], strides=[1, 1]),
+        helper.make_node("Conv", ["scaled", "filters"], ["found"], name="filters", pads=[1, 1, 1, 1], kernel_shape=[3, 3]),
         helper.make_node("Relu", ["found"], ["active"], name="active"),
         helper.make_node("MaxPool", ["active"], ["pooled"], name="pool", kernel_shape=[2, 2], strides=[2, 2]),
         helper.make_node("Flatten", ["pooled"], ["features"], name="flatten", axis=1),
