@@ -7,6 +7,7 @@ mod rig;
 
 use std::net::SocketAddr;
 
+use axum::body::Bytes;
 use axum::http::header;
 use axum::routing::get;
 use rig::{Load, Process, digits, has_wrk, median, request, wrk};
@@ -28,12 +29,24 @@ fn main() {
     }
 }
 
-/// The reference: no body is read, nothing is computed, nothing is logged.
+/// The references: to a GET a bare hello, for which no body is read, nothing is computed and nothing is logged; to a POST as many
+/// bytes as digits answers, after the body was read.
 #[tokio::main]
 async fn hello(address: SocketAddr) {
-    let json = || async { ([(header::CONTENT_TYPE, "application/json")], r#"{"hello":"world"}"#) };
+    const ANSWER: &str = concat!(
+        r#"{"model_name":"digits","model_version":"1","outputs":[{"name":"label","datatype":"INT64","shape":[1],"data":[3]},"#,
+        r#"{"name":"probabilities","datatype":"FP32","shape":[1,10],"data":[1.2345678e-5,1.2345678e-5,1.2345678e-5,"#,
+        r#"1.2345678e-5,1.2345678e-5,1.2345678e-5,1.2345678e-5,1.2345678e-5,1.2345678e-5,1.2345678e-5]}]}"#
+    );
+    let json = |body: &'static str| ([(header::CONTENT_TYPE, "application/json")], body);
+    let same_size = move |body: Bytes| async move {
+        assert!(!body.is_empty());
+        json(ANSWER)
+    };
+    let hello = move || async move { json(r#"{"hello":"world"}"#) };
     let listener = tokio::net::TcpListener::bind(address).await.unwrap();
-    axum::serve(listener, axum::Router::new().route("/", get(json))).await.unwrap();
+    let router = axum::Router::new().route("/", get(hello).post(same_size));
+    axum::serve(listener, router).await.unwrap();
 }
 
 /// Process start to first answer, and memory at rest after it.
@@ -53,22 +66,30 @@ fn throughput() {
     let (server, bare) = (Process::server(&[]), Process::hello());
     let body = digits();
     server.first_answer(&request(PATH, &body));
-    println!("\nconnections | digits/s | hello/s | ratio | digits p99 ms | hello p99 ms | p99 ratio");
+    println!(
+        "\nconnections |  digits/s |   hello/s | same size/s | of hello | of same size | p99 ms: digits, hello | p99 ratio"
+    );
     for connections in [1, 64] {
-        let rounds: Vec<(Load, Load)> = (0..ROUNDS)
+        let rounds: Vec<[Load; 3]> = (0..ROUNDS)
             .map(|_| {
-                let digits = wrk(server.address, PATH, Some(&body), connections, SECONDS);
-                (digits, wrk(bare.address, "/", None, connections, SECONDS))
+                [
+                    wrk(server.address, PATH, Some(&body), connections, SECONDS),
+                    wrk(bare.address, "/", None, connections, SECONDS),
+                    wrk(bare.address, "/", Some(&body), connections, SECONDS),
+                ]
             })
             .collect();
+        let of = |figure: fn(&[Load; 3]) -> f64| median(rounds.iter().map(figure));
         println!(
-            "{connections:11} | {:8.0} | {:7.0} | {:5.2} | {:13.2} | {:12.2} | {:9.2}",
-            median(rounds.iter().map(|round| round.0.rate)),
-            median(rounds.iter().map(|round| round.1.rate)),
-            median(rounds.iter().map(|round| round.0.rate / round.1.rate)),
-            median(rounds.iter().map(|round| round.0.p99)),
-            median(rounds.iter().map(|round| round.1.p99)),
-            median(rounds.iter().map(|round| round.0.p99 / round.1.p99)),
+            "{connections:11} | {:9.0} | {:9.0} | {:11.0} | {:8.2} | {:12.2} | {:13.2}, {:5.2} | {:9.2}",
+            of(|[digits, ..]| digits.rate),
+            of(|[_, hello, _]| hello.rate),
+            of(|[.., same]| same.rate),
+            of(|[digits, hello, _]| digits.rate / hello.rate),
+            of(|[digits, _, same]| digits.rate / same.rate),
+            of(|[digits, ..]| digits.p99),
+            of(|[_, hello, _]| hello.p99),
+            of(|[digits, hello, _]| digits.p99 / hello.p99),
         );
     }
     println!(

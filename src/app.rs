@@ -85,7 +85,7 @@ impl App {
         let stop = async {
             let signal = signal.await;
             self.withdraw();
-            tracing::info!(signal, drain_ms = self.server.drain.as_millis(), "draining");
+            tracing::info!(signal, drain = ?self.server.drain, "draining");
         };
         let cut = http::serve(listener, self.router(), self.server.clone(), self.deadline, stop).await;
         if cut > 0 {

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 /// A process under test; it is killed when it is dropped.
@@ -150,4 +150,85 @@ pub fn digits() -> String {
         r#"{{"inputs":[{{"name":"input","shape":[1,64],"datatype":"FP32","data":[{}]}}]}}"#,
         pixels.join(",")
     )
+}
+
+/// The figures that a bench demands, and those that it missed.
+#[derive(Default)]
+pub struct Bars {
+    missed: Vec<String>,
+}
+
+impl Bars {
+    pub fn at_most(&mut self, what: &str, figure: f64, bar: f64) {
+        self.note(what, figure, figure <= bar, &format!("at most {bar}"));
+    }
+
+    pub fn at_least(&mut self, what: &str, figure: f64, bar: f64) {
+        self.note(what, figure, figure >= bar, &format!("at least {bar}"));
+    }
+
+    fn note(&mut self, what: &str, figure: f64, met: bool, bar: &str) {
+        println!("{what}: {figure:.2} ({bar}{})", if met { "" } else { ", MISSED" });
+        if !met {
+            self.missed.push(format!("{what}: {figure:.2}, {bar}"));
+        }
+    }
+
+    /// Fails where a bar was missed.
+    pub fn verdict(self) -> ExitCode {
+        if self.missed.is_empty() {
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("missed: {}", self.missed.join("; "));
+        ExitCode::FAILURE
+    }
+}
+
+/// A kept-alive connection that sends one request at a time.
+pub struct Connection {
+    stream: TcpStream,
+}
+
+impl Connection {
+    pub fn new(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        Self { stream }
+    }
+
+    /// The status, and how long its answer took.
+    pub fn post(&mut self, path: &str, body: &str) -> (u16, Duration) {
+        let head = format!("POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-length: {}\r\n\r\n", body.len());
+        self.send(&(head + body))
+    }
+
+    pub fn get(&mut self, path: &str) -> (u16, Duration) {
+        self.send(&format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n"))
+    }
+
+    fn send(&mut self, request: &str) -> (u16, Duration) {
+        let started = Instant::now();
+        self.stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        let mut part = [0; 16 << 10];
+        loop {
+            let read = self.stream.read(&mut part).unwrap();
+            assert!(read > 0, "the connection was closed");
+            answer.extend_from_slice(&part[..read]);
+            let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+            let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+            let length = head.split("content-length: ").nth(1).unwrap().lines().next().unwrap();
+            if answer.len() >= end + 4 + length.trim().parse::<usize>().unwrap() {
+                return (head[9..12].parse().unwrap(), started.elapsed());
+            }
+        }
+    }
+}
+
+/// A percentile of some times, in milliseconds.
+pub fn percentile(times: &[Duration], percent: usize) -> f64 {
+    let mut times = times.to_vec();
+    times.sort();
+    times[(times.len() * percent / 100).min(times.len() - 1)].as_secs_f64() * 1000.0
 }

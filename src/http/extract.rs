@@ -4,13 +4,12 @@ use std::io::Read;
 
 use axum::RequestPartsExt;
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::Deserialize;
 
 use super::error::Error;
 use super::serve::body::Late;
@@ -18,7 +17,7 @@ use crate::protocol::HEADER_LENGTH;
 use crate::tensor::Excerpt;
 
 /// The model, and perhaps its version, that a path names.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub(super) struct ModelPath {
     /// As the path has it, decoded.
     pub(super) model: String,
@@ -30,9 +29,18 @@ impl<S: Send + Sync> FromRequestParts<S> for ModelPath {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Error> {
-        let path = parts.extract::<Path<Self>>().await;
-        path.map(|Path(path)| path)
-            .map_err(|rejection| Error::Malformed(format!("path: {}", rejection.body_text())))
+        let named = parts.extract::<RawPathParams>().await;
+        let named =
+            named.map_err(|rejection| Error::Malformed(format!("path: {}", rejection.body_text())))?;
+        let mut path = Self { model: String::new(), version: None };
+        for (name, value) in &named {
+            match name {
+                "model" => value.clone_into(&mut path.model),
+                "version" => path.version = Some(value.to_owned()),
+                _ => {}
+            }
+        }
+        Ok(path)
     }
 }
 

@@ -57,26 +57,26 @@ impl Readiness {
 
 /// The router of both homes.
 pub fn router(front: &Front) -> Router {
-    let model = Router::new()
-        .route("/", get(metadata::model))
-        .route("/ready", get(health::model))
-        .route("/infer", post(infer::infer))
-        .route("/config", get(metadata::config))
-        .route("/stats", get(metadata::statistics));
-
-    let routes = Router::new()
+    let mut routes = Router::new()
         .route("/v2/health/live", get(health::live))
         .route("/v2/health/ready", get(health::ready))
         .route("/v2", get(metadata::server))
         .route("/v2/", get(metadata::server))
         .route("/v2/models/stats", get(metadata::all_statistics))
-        .nest("/v2/models/{model}", model.clone())
-        .nest("/v2/models/{model}/versions/{version}", model)
         .route("/v2/repository/index", post(repository::index))
         .route("/v2/repository/models/{model}/load", post(repository::load))
         .route("/v2/repository/models/{model}/unload", post(repository::unload))
         .route("/metrics", get(metadata::metrics))
         .route("/openapi.yaml", get(openapi::openapi));
+    // Written out for each, since a nested router would rewrite the path of every request.
+    for model in ["/v2/models/{model}", "/v2/models/{model}/versions/{version}"] {
+        routes = routes
+            .route(model, get(metadata::model))
+            .route(&format!("{model}/ready"), get(health::model))
+            .route(&format!("{model}/infer"), post(infer::infer))
+            .route(&format!("{model}/config"), get(metadata::config))
+            .route(&format!("{model}/stats"), get(metadata::statistics));
+    }
     #[cfg(feature = "test-panic")]
     let routes = routes.route("/test/panic", get(layers::panic));
 

@@ -109,7 +109,7 @@ async fn accept(listener: &TcpListener, house: &Arc<House>) {
             }
             Err(error) if is_of_the_connection(error.kind()) => {}
             Err(error) => {
-                tracing::warn!(error = %error, pause_ms = pause.as_millis(), "no connection can be accepted");
+                tracing::warn!(error = %error, ?pause, "no connection can be accepted");
                 sleep(pause).await;
                 pause = (pause * 2).min(LAST_PAUSE);
             }

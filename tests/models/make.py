@@ -5,6 +5,7 @@
 
 repository/       models that rten runs, several versions of one among them
 every_datatype/   one model per datatype of the protocol that passes it through, whether an engine runs it or not
+heavy/            a model that takes tens of milliseconds
 partly_broken/    one good model among broken ones
 """
 
@@ -95,6 +96,20 @@ def by_zero():
     )
 
 
+def heavy():
+    """Two billion floating-point operations on matrices that are made while it runs, so that the file is small."""
+    size = numpy_helper.from_array(np.array([1024, 1024], dtype=np.int64), "size")
+    nodes = [
+        helper.make_node("ConstantOfShape", ["size"], ["zeros"], name="zeros"),
+        helper.make_node("Add", ["zeros", "x"], ["matrix"], name="matrix"),
+        helper.make_node("MatMul", ["matrix", "matrix"], ["product"], name="product"),
+        helper.make_node("ReduceMean", ["product"], ["y"], name="mean", keepdims=0),
+    ]
+    return model(
+        nodes, [value("x", TensorProto.FLOAT, [1])], [value("y", TensorProto.FLOAT, [])], [size]
+    )
+
+
 def unsupported():
     """Two operators that rten lacks, one of them in a subgraph."""
     branch = helper.make_graph(
@@ -138,6 +153,7 @@ def files():
         "repository/scalar/1/model.onnx": identity(TensorProto.FLOAT, []),
         "repository/mixed/1/model.onnx": mixed(),
         "repository/by_zero/1/model.onnx": by_zero(),
+        "heavy/model.onnx": heavy(),
         "partly_broken/good/model.onnx": good,
         "partly_broken/truncated/model.onnx": good[: len(good) // 2],
         "partly_broken/not_onnx/model.onnx": b"this is a text, not a model\n",
