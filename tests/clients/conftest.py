@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import tritonclient.http
 
+pytest.register_assert_rewrite("tensors")
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = "embedded:digits,dir:tests/models/repository"
 STARTS_WITHIN = 10.0

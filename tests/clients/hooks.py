@@ -28,12 +28,16 @@ COMPRESS = {
     "x-gzip": gzip.compress,
     "deflate": zlib.compress,
 }
-ANSWER = jsonschema_rs.validator_for(
-    {
-        "$ref": "#/components/schemas/InferenceResponse",
-        "components": {"schemas": DOCUMENT["components"]["schemas"]},
-    }
-)
+
+
+def validator(schema):
+    components = {"schemas": DOCUMENT["components"]["schemas"]}
+    return jsonschema_rs.validator_for(
+        {"$ref": f"#/components/schemas/{schema}", "components": components}
+    )
+
+
+REQUEST, ANSWER = validator("InferenceRequest"), validator("InferenceResponse")
 fitting = set()
 
 
@@ -70,10 +74,25 @@ def before_call(context, case, kwargs):
         # Nothing cannot be told from an empty body, which is a good one of no rows where the header says that it is raw.
         case.headers.pop(LENGTH, None)
         case.headers.pop(ENCODING, None)
-    elif operation_id(case).endswith("Infer") and positive(case):
+    elif operation_id(case).endswith("Infer"):
         number = zlib.crc32(repr((case.body, dict(case.headers))).encode())
-        if number % 3:
-            fit(case, number)
+        if positive(case):
+            if number % 3:
+                fit(case, number)
+        elif case.media_type == JSON and isinstance(case.body, dict):
+            fit_around_the_fault(case)
+
+
+def fit_around_the_fault(case):
+    """Where something else than the tensors breaks the schema, the tensors fit: a refusal is then for that reason."""
+    one = {"name": "input", "shape": [1, 64], "datatype": "FP32", "data": [0] * 64}
+    body = {key: value for key, value in case.body.items() if key != "outputs"} | {"inputs": [one]}
+    if not REQUEST.is_valid(body):
+        case.path_parameters["model"] = "digits"
+        if "version" in case.path_parameters:
+            case.path_parameters["version"] = "1"
+        case.headers.pop(LENGTH, None)
+        case.body = body
 
 
 def fit(case, number):
