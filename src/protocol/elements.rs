@@ -162,8 +162,22 @@ fn binary16(cursor: &mut Cursor<'_>) -> Read<f16> {
     if value.is_finite() { Ok(value) } else { Err(unfit(&decimal, Datatype::Fp16)) }
 }
 
-#[allow(clippy::cast_possible_truncation)] // NaN and the infinities are the same in both
+#[inline]
 fn binary32(cursor: &mut Cursor<'_>) -> Read<f32> {
+    cursor.peek();
+    if let Some((value, length)) = number::plain(cursor.rest())
+        && let Some(value) = number::narrow(value).filter(|value| value.is_finite())
+    {
+        cursor.advance(length);
+        return Ok(value);
+    }
+    closer_binary32(cursor)
+}
+
+/// Everything but plain decimals.
+#[cold]
+#[allow(clippy::cast_possible_truncation)] // NaN and the infinities are the same in both
+fn closer_binary32(cursor: &mut Cursor<'_>) -> Read<f32> {
     if let Some(value) = word(cursor) {
         return Ok(value as f32);
     }
@@ -173,6 +187,11 @@ fn binary32(cursor: &mut Cursor<'_>) -> Read<f32> {
 }
 
 fn binary64(cursor: &mut Cursor<'_>) -> Read<f64> {
+    cursor.peek();
+    if let Some((value, length)) = number::plain(cursor.rest()) {
+        cursor.advance(length);
+        return Ok(value);
+    }
     if let Some(value) = word(cursor) {
         return Ok(value);
     }

@@ -7,17 +7,18 @@ use crate::tensor::Excerpt;
 /// A request that is not what the protocol asks for. Its text names the part, what was expected and what came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
-    message: String,
+    /// Boxed, so that a result that holds one stays small on the way of every element.
+    message: Box<str>,
 }
 
 impl Malformed {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self { message: message.into().into() }
     }
 
     /// Says which input or output it is about.
     pub(super) fn about(self, part: &str, name: &str) -> Self {
-        Self { message: format!("{part} {}: {}", Excerpt(name), self.message) }
+        Self::new(format!("{part} {}: {}", Excerpt(name), self.message))
     }
 }
 

@@ -60,6 +60,51 @@ pub(super) fn scan(text: &[u8]) -> Option<(Decimal<'_>, usize)> {
     Some((Decimal { text: text.get(..at)?, negative, mantissa, exponent, integer }, at))
 }
 
+/// Reads what most numbers are: at most 19 digits and a point, and a comma or a bracket behind them. Gives the nearest binary64
+/// and the length, or `None` for whatever needs a closer look.
+#[inline]
+#[allow(clippy::cast_precision_loss)] // checked to be exact
+pub(super) fn plain(text: &[u8]) -> Option<(f64, usize)> {
+    let negative = text.first() == Some(&b'-');
+    let start = usize::from(negative);
+    let (mut mantissa, mut point) = (0_u64, None);
+    for (at, &byte) in text.iter().enumerate().skip(start).take(DIGITS + 1) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit < 10 {
+            // Twenty bytes at most, so that nineteen digits and a point, or twenty digits, which the check below refuses.
+            mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
+        } else if byte == b'.' && point.is_none() && at > start {
+            point = Some(at);
+        } else if matches!(byte, b',' | b']') && at > start {
+            let whole = point.unwrap_or(at) - start;
+            let fraction = point.map_or(0, |point| at - point - 1);
+            let leading_zero = whole > 1 && text.get(start) == Some(&b'0');
+            if leading_zero || (point.is_some() && fraction == 0) || mantissa > 1 << 53 {
+                return None;
+            }
+            let magnitude = mantissa as f64 / POWERS.get(fraction)?;
+            return Some((if negative { -magnitude } else { magnitude }, at));
+        } else {
+            return None;
+        }
+    }
+    None
+}
+
+/// The binary32 that is nearest to a number whose nearest binary64 is `value`, where that is enough to tell.
+///
+/// The nearest binary64 rounds to the nearest binary32 too, except where the first rounding ended half-way between two
+/// binary32, and below the normal ones, where half-way is elsewhere.
+#[inline]
+#[allow(clippy::cast_possible_truncation)] // rounding is what is wanted
+pub(super) fn narrow(value: f64) -> Option<f32> {
+    const BELOW: u64 = (1 << 29) - 1;
+    const HALF_WAY: u64 = 1 << 28;
+    let sure =
+        value == 0.0 || (value.abs() >= f64::from(f32::MIN_POSITIVE) && value.to_bits() & BELOW != HALF_WAY);
+    sure.then_some(value as f32)
+}
+
 #[inline]
 fn digit(text: &[u8], at: usize) -> Option<u64> {
     let digit = text.get(at)?.wrapping_sub(b'0');
@@ -106,23 +151,9 @@ impl Decimal<'_> {
     }
 
     /// The nearest binary32; infinite where the number is beyond all of them.
-    ///
-    /// The nearest binary64 rounds to the nearest binary32 too, except where the first rounding ended half-way between
-    /// two binary32, and below the normal ones, where half-way is elsewhere.
     #[inline]
-    #[allow(clippy::cast_possible_truncation)] // rounding is what is wanted
     pub(super) fn binary32(&self) -> f32 {
-        const BELOW: u64 = (1 << 29) - 1;
-        const HALF_WAY: u64 = 1 << 28;
-        match self.exact() {
-            Some(value) if value == 0.0 => value as f32,
-            Some(value)
-                if value.abs() >= f64::from(f32::MIN_POSITIVE) && value.to_bits() & BELOW != HALF_WAY =>
-            {
-                value as f32
-            }
-            _ => self.parse().unwrap_or(f32::NAN),
-        }
+        self.exact().and_then(narrow).unwrap_or_else(|| self.parse().unwrap_or(f32::NAN))
     }
 
     /// The nearest binary64 where one operation on two exact numbers gives it (Clinger, "How to Read Floating Point

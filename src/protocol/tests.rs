@@ -116,7 +116,7 @@ fn decimals_round_as_the_standard_library_rounds() {
             "{text} as binary64"
         );
     }
-    let mut bits = 1_u64;
+    let (mut bits, mut plain) = (1_u64, 0);
     for _ in 0..200_000 {
         bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let single = f32::from_bits((bits >> 32) as u32);
@@ -125,12 +125,39 @@ fn decimals_round_as_the_standard_library_rounds() {
             let Some((decimal, _)) = number::scan(text.as_bytes()) else { continue };
             assert_eq!(decimal.binary32().to_bits(), text.parse::<f32>().unwrap().to_bits(), "{text}");
             assert_eq!(decimal.binary64().to_bits(), text.parse::<f64>().unwrap().to_bits(), "{text}");
+            if let Some((value, length)) = number::plain(format!("{text},").as_bytes()) {
+                assert_eq!(
+                    (value.to_bits(), length),
+                    (text.parse::<f64>().unwrap().to_bits(), text.len()),
+                    "{text}"
+                );
+                plain += 1;
+            }
         }
     }
+    assert!(plain > 50_000, "{plain}");
 }
 
 #[test]
 fn what_is_no_number_of_json_is_none() {
+    for text in [
+        "",
+        "-",
+        ",",
+        "-,",
+        "01,",
+        "-01,",
+        ".5,",
+        "1.,",
+        "1..2,",
+        "1.2.3,",
+        "1e5,",
+        "1",
+        "1 ,",
+        "12345678901234567890,",
+    ] {
+        assert_eq!(number::plain(text.as_bytes()), None, "{text}");
+    }
     for text in ["", "-", "+1", "01", "-01", ".5", "1.", "1.e5", "1e", "1e+", "inf", "nan", "0x1"] {
         let whole = number::scan(text.as_bytes()).is_some_and(|(_, length)| length == text.len());
         assert!(!whole, "{text}");

@@ -15,13 +15,18 @@ pub(super) enum Operation {
     ArgMax(usize),
 }
 
+/// Sums that grow together: as many as fit the vector registers of any x86_64 or arm64 beside what they are made from.
+const LANES: usize = 16;
+
 /// A layer of a network.
 #[derive(Clone, Debug)]
 pub(super) struct Dense {
-    /// Row by row, one row per input column.
-    pub(super) weights: Vec<f32>,
+    inputs: usize,
     /// One per output column.
-    pub(super) bias: Vec<f32>,
+    bias: Vec<f32>,
+    /// For each group of 16 output columns, their weights of each input column, one row of 16 after the other; the last group is
+    /// filled up with zeros.
+    groups: Vec<Vec<[f32; LANES]>>,
     pub(super) relu: bool,
 }
 
@@ -38,7 +43,7 @@ impl Operation {
     /// Multiply-adds per row.
     pub(super) fn multiply_adds(&self) -> usize {
         match self {
-            Self::Dense(dense) => dense.weights.len(),
+            Self::Dense(dense) => dense.inputs.saturating_mul(dense.bias.len()),
             Self::Map(_) | Self::Softmax(_) | Self::ArgMax(_) => 0,
         }
     }
@@ -60,26 +65,51 @@ impl Operation {
 }
 
 impl Dense {
-    /// One row after the other. Within a row the sums of all columns grow together, one input column at a time: a loop over
-    /// neighbours that any vector unit can take, while each sum keeps its one order.
+    /// A layer of these weights, one row of output columns per input column.
+    pub(super) fn new(weights: &[f32], bias: Vec<f32>) -> Self {
+        let columns = bias.len().max(1);
+        let groups = (0..bias.len()).step_by(LANES).map(|first| {
+            let row = |row: &[f32]| {
+                let mut lanes = [0.0; LANES];
+                for (lane, &weight) in lanes.iter_mut().zip(row.get(first..).unwrap_or_default()) {
+                    *lane = weight;
+                }
+                lanes
+            };
+            weights.chunks_exact(columns).map(row).collect()
+        });
+        Self { inputs: weights.len() / columns, groups: groups.collect(), bias, relu: false }
+    }
+
+    /// Whether nothing is added to the products yet.
+    pub(super) fn is_unbiased(&self) -> bool {
+        self.bias.iter().all(|&bias| bias == 0.0)
+    }
+
+    /// Sets what is added to the products, one number per output column.
+    pub(super) fn set_bias(&mut self, bias: Vec<f32>) {
+        self.bias = bias;
+    }
+
+    /// One row after the other. Within a row 16 sums grow together, one input column at a time: what any vector unit can take
+    /// at once, while each sum keeps its one order.
     fn run(&self, input: &[f32], rows: usize) -> Vec<f32> {
-        let columns = self.bias.len();
-        let mut output = Vec::with_capacity(rows.saturating_mul(columns));
-        let width = self.weights.len().checked_div(columns).unwrap_or(0);
-        for row in 0..rows {
-            let at = output.len();
-            output.extend_from_slice(&self.bias);
-            let Some(sums) = output.get_mut(at..) else { break };
-            let Some(row) = input.get(row * width..(row + 1) * width) else { break };
-            for (&x, weights) in row.iter().zip(self.weights.chunks_exact(columns.max(1))) {
-                for (sum, &weight) in sums.iter_mut().zip(weights) {
-                    *sum += x * weight;
+        let mut output = Vec::with_capacity(rows.saturating_mul(self.bias.len()));
+        for row in input.chunks_exact(self.inputs.max(1)).take(rows) {
+            for (group, bias) in self.groups.iter().zip(self.bias.chunks(LANES)) {
+                let mut sums = [0.0; LANES];
+                for (sum, &bias) in sums.iter_mut().zip(bias) {
+                    *sum = bias;
                 }
-            }
-            if self.relu {
-                for sum in sums {
-                    *sum = Function::Relu.of(*sum);
+                for (&x, weights) in row.iter().zip(group) {
+                    for (sum, &weight) in sums.iter_mut().zip(weights) {
+                        *sum += x * weight;
+                    }
                 }
+                if self.relu {
+                    sums = sums.map(|sum| Function::Relu.of(sum));
+                }
+                output.extend(sums.iter().take(bias.len()));
             }
         }
         output

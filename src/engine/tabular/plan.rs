@@ -143,7 +143,7 @@ impl<'a> Planner<'a> {
                 if from.columns != Some(rows) {
                     return Err("its inputs do not fit each other".into());
                 }
-                self.dense(node, from, values, vec![0.0; columns], columns)
+                self.dense(node, from, &values, vec![0.0; columns])
             }
             "Add" => self.add(node),
             "Relu" => self.map(node, Function::Relu),
@@ -179,7 +179,7 @@ impl<'a> Planner<'a> {
             None => vec![0.0; columns],
             Some(_) => self.row(node, 2, columns)?,
         };
-        self.dense(node, from, values, bias, columns)
+        self.dense(node, from, &values, bias)
     }
 
     /// An addition of a constant row, which becomes the bias of the layer that it follows.
@@ -195,11 +195,11 @@ impl<'a> Planner<'a> {
         let name = node.input.get(value);
         if read_elsewhere.filter(|input| Some(*input) == name).count() != 1
             || self.graph.output.iter().any(|output| Some(&output.name) == name)
-            || dense.bias.iter().any(|&bias| bias != 0.0)
+            || !dense.is_unbiased()
         {
             return Err("what it adds to is needed elsewhere too".into());
         }
-        dense.bias = addend;
+        dense.set_bias(addend);
         self.floats.insert(output(node)?, from);
         Ok(())
     }
@@ -220,17 +220,10 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn dense(
-        &mut self,
-        node: &'a Node,
-        from: Place,
-        weights: Vec<f32>,
-        bias: Vec<f32>,
-        columns: usize,
-    ) -> Result<(), String> {
-        let place = Place { value: self.plan.values, columns: Some(columns) };
+    fn dense(&mut self, node: &'a Node, from: Place, weights: &[f32], bias: Vec<f32>) -> Result<(), String> {
+        let place = Place { value: self.plan.values, columns: Some(bias.len()) };
         self.floats.insert(output(node)?, place);
-        self.push(Operation::Dense(Dense { weights, bias, relu: false }), from);
+        self.push(Operation::Dense(Dense::new(weights, bias)), from);
         Ok(())
     }
 
