@@ -15,7 +15,7 @@ pub(super) enum Operation {
     ArgMax(usize),
 }
 
-/// Sums that grow together: as many as fit the vector registers of any x86_64 or arm64 beside what they are made from.
+/// Sums that grow together: as many as fit the vector registers of any `x86_64` or `arm64` beside what they are made from.
 const LANES: usize = 16;
 
 /// A layer of a network.
