@@ -353,6 +353,33 @@ fn types_that_nest_without_end_are_refused_wherever_they_are() {
 }
 
 #[test]
+fn constants_of_shapes_that_no_memory_holds_are_refused_by_name() {
+    for dims in [vec![1 << 62, 4], vec![1 << 62, 1 << 62], vec![1 << 62, 4, 0], vec![i64::MAX, 2]] {
+        let constant = Constant { dims: dims.clone(), raw_data: Some(Bytes::new()), ..int64("c", &[]) };
+        let graph = Graph {
+            node: vec![node("Gather", &["c", "x"], "y")],
+            initializer: vec![constant],
+            ..identity(data_type::INT64)
+        };
+        let message = format!("constant 'c' has a shape that no memory holds: '{dims:?}'");
+        assert_eq!(refused(graph), (LoadErrorKind::Malformed, message));
+    }
+}
+
+#[test]
+fn an_input_may_be_declared_larger_than_any_memory() {
+    let large = &["4611686018427387904", "4"];
+    let graph = Graph {
+        input: vec![value("x", data_type::INT64, large)],
+        output: vec![value("y", data_type::INT64, large)],
+        ..identity(data_type::INT64)
+    };
+    let engine = load_model(graph).unwrap();
+    assert_eq!(engine.signature().inputs, [TensorSpec::new("x", Datatype::Int64, [1 << 62, 4])]);
+    assert_eq!(Cost::measure(&*engine), None);
+}
+
+#[test]
 fn a_model_that_is_cut_off_anywhere_is_refused() {
     let whole = model(identity(data_type::FLOAT)).encode_to_vec();
     for length in 0..whole.len() {
