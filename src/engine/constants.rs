@@ -1,5 +1,5 @@
-//! Constants that 32 bits cannot hold. An engine that computes in 32 bits would saturate them without a word, so they are
-//! looked for at load.
+//! Constants that an engine would take for something else: values that 32 bits cannot hold, which it would saturate without a
+//! word, and shapes whose product wraps. They are looked for at load.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,7 +9,8 @@ use super::onnx::{Constant, Graph, Model, Node, data_type};
 use super::{LoadError, LoadErrorKind, Source};
 use crate::tensor::Excerpt;
 
-/// Refuses a model with an INT64 constant beyond INT32, or an FP64 constant beyond FP32.
+/// Refuses a model with an INT64 constant beyond INT32, an FP64 constant beyond FP32, or a constant with a shape that no
+/// memory holds: rten multiplies sizes without a check, so that such a shape may seem to fit no data at all.
 ///
 /// One use of INT64's extremes is let through: as starts or ends of a Slice they mean "from the very beginning" or "to the
 /// very end", and the extremes of INT32 mean the same there.
@@ -23,6 +24,12 @@ pub(super) fn check(model: &Model, source: &Source) -> Result<(), LoadError> {
     };
     for graph in &graphs {
         for (name, constant) in constants(graph) {
+            if !countable(constant) {
+                let shape = format!("{:?}", constant.dims);
+                let (name, shape) = (Excerpt(name), Excerpt(&shape));
+                let message = format!("constant {name} has a shape that no memory holds: {shape}");
+                return Err(LoadError::new(LoadErrorKind::Malformed, message));
+            }
             if bounds.contains(name) {
                 continue;
             }
@@ -52,6 +59,15 @@ fn constants(graph: &Graph) -> impl Iterator<Item = (&str, &Constant)> {
         node.attribute.iter().filter_map(move |attribute| Some((name, attribute.t.as_ref()?)))
     });
     initializers.chain(attributes)
+}
+
+/// Whether a machine can count the elements, sizes of zero aside: these hide the others from a product, not from strides.
+fn countable(constant: &Constant) -> bool {
+    let sizes = constant.dims.iter().filter(|&&size| size != 0);
+    sizes
+        .map(|&size| isize::try_from(size).ok())
+        .try_fold(1_isize, |product, size| product.checked_mul(size?))
+        .is_some()
 }
 
 /// The first value that does not fit, as text.

@@ -39,6 +39,9 @@ pub(super) struct Graph {
     pub(super) input: Vec<ValueInfo>,
     #[prost(message, repeated, tag = "12")]
     pub(super) output: Vec<ValueInfo>,
+    /// Types of values inside the graph. Read only to bound how deep they nest, see [`SequenceType`].
+    #[prost(message, repeated, tag = "13")]
+    pub(super) value_info: Vec<ValueInfo>,
 }
 
 /// `NodeProto`
@@ -120,11 +123,21 @@ pub(super) struct ValueInfo {
     pub(super) r#type: Option<ValueType>,
 }
 
-/// `TypeProto`; of its kinds only tensors are read.
+/// `TypeProto`; of its kinds only tensors are carried.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ValueType {
     #[prost(message, optional, tag = "1")]
     pub(super) tensor: Option<TensorType>,
+    #[prost(message, optional, boxed, tag = "4")]
+    pub(super) sequence: Option<Box<SequenceType>>,
+}
+
+/// `TypeProto.Sequence`. rten reads it by recursion without a bound, and a stack that overflows ends the process; reading it
+/// here first refuses what nests deeper than prost's 100 messages.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct SequenceType {
+    #[prost(message, optional, boxed, tag = "1")]
+    pub(super) elem_type: Option<Box<ValueType>>,
 }
 
 /// `TypeProto.Tensor`

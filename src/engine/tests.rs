@@ -17,7 +17,7 @@ fn value(name: &str, elem_type: i32, dims: &[&str]) -> ValueInfo {
         })
         .collect();
     let tensor = TensorType { elem_type, shape: Some(TensorShape { dim }) };
-    ValueInfo { name: name.to_owned(), r#type: Some(ValueType { tensor: Some(tensor) }) }
+    ValueInfo { name: name.to_owned(), r#type: Some(ValueType { tensor: Some(tensor), sequence: None }) }
 }
 
 fn node(op_type: &str, inputs: &[&str], output: &str) -> Node {
@@ -303,7 +303,7 @@ fn inputs_and_outputs_must_be_tensors_of_known_rank_and_own_names() {
     let with = |input: ValueInfo| Graph { input: vec![input], ..identity(data_type::FLOAT) };
     let x = || value("x", data_type::FLOAT, &["n"]);
     let no_shape = ValueInfo {
-        r#type: Some(ValueType { tensor: Some(TensorType { elem_type: 1, shape: None }) }),
+        r#type: Some(ValueType { tensor: Some(TensorType { elem_type: 1, shape: None }), sequence: None }),
         ..x()
     };
     assert_eq!(refused(with(no_shape)).1, "input 'x': its number of dimensions is not declared");
@@ -318,6 +318,65 @@ fn inputs_and_outputs_must_be_tensors_of_known_rank_and_own_names() {
     assert_eq!(refused(none), (LoadErrorKind::Malformed, "the graph has no outputs".to_owned()));
     let dangling = Graph { output: vec![value("w", data_type::FLOAT, &["n"])], ..identity(data_type::FLOAT) };
     assert_ne!(refused(dangling).1, "");
+}
+
+/// A model whose graph has, in a field of this number, a value of as many sequences within each other.
+fn nested(field: u64, levels: usize) -> Source {
+    // From the inside out, and backwards, so that every byte is written once.
+    let mut backwards: Vec<u8> = Vec::new();
+    let fields = std::iter::repeat_n([1, 4], levels).flatten().chain([2, field]);
+    for field in fields {
+        let mut head: Vec<u8> = Vec::new();
+        prost::encoding::encode_varint(field << 3 | 2, &mut head);
+        prost::encoding::encode_varint(backwards.len() as u64, &mut head);
+        backwards.extend(head.iter().rev());
+    }
+    backwards.reverse();
+    let mut graph = identity(data_type::INT64).encode_to_vec();
+    graph.extend(backwards);
+    let mut file = Model { graph: None, ..model(Graph::default()) }.encode_to_vec();
+    prost::encoding::encode_varint(7 << 3 | 2, &mut file);
+    prost::encoding::encode_varint(graph.len() as u64, &mut file);
+    file.extend(graph);
+    Source { model: file.into(), ..Source::default() }
+}
+
+#[test]
+fn types_that_nest_without_end_are_refused_wherever_they_are() {
+    // Inputs, outputs and values inside the graph.
+    for field in [11, 12, 13] {
+        let error = load(&nested(field, 50_000)).err().expect("loaded");
+        assert_eq!(error.kind(), LoadErrorKind::Malformed);
+        assert!(error.to_string().ends_with("recursion limit reached"), "{error}");
+    }
+    assert!(load(&nested(13, 3)).is_ok());
+}
+
+#[test]
+fn constants_of_shapes_that_no_memory_holds_are_refused_by_name() {
+    for dims in [vec![1 << 62, 4], vec![1 << 62, 1 << 62], vec![1 << 62, 4, 0], vec![i64::MAX, 2]] {
+        let constant = Constant { dims: dims.clone(), raw_data: Some(Bytes::new()), ..int64("c", &[]) };
+        let graph = Graph {
+            node: vec![node("Gather", &["c", "x"], "y")],
+            initializer: vec![constant],
+            ..identity(data_type::INT64)
+        };
+        let message = format!("constant 'c' has a shape that no memory holds: '{dims:?}'");
+        assert_eq!(refused(graph), (LoadErrorKind::Malformed, message));
+    }
+}
+
+#[test]
+fn an_input_may_be_declared_larger_than_any_memory() {
+    let large = &["4611686018427387904", "4"];
+    let graph = Graph {
+        input: vec![value("x", data_type::INT64, large)],
+        output: vec![value("y", data_type::INT64, large)],
+        ..identity(data_type::INT64)
+    };
+    let engine = load_model(graph).unwrap();
+    assert_eq!(engine.signature().inputs, [TensorSpec::new("x", Datatype::Int64, [1 << 62, 4])]);
+    assert_eq!(Cost::measure(&*engine), None);
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn wide(hidden: usize) -> Source {
         let size = |size| Dimension { dim_value: size, dim_param: None };
         let shape = Some(TensorShape { dim: vec![size(None), size(Some(columns))] });
         let tensor = Some(TensorType { elem_type: data_type::FLOAT, shape });
-        ValueInfo { name: name.into(), r#type: Some(ValueType { tensor }) }
+        ValueInfo { name: name.into(), r#type: Some(ValueType { tensor, sequence: None }) }
     };
     let node = |op: &str, inputs: &[&str], output: &str| Node {
         op_type: op.into(),
