@@ -1,7 +1,7 @@
 """Makes the small ONNX models that the tests serve; the committed files are what this writes.
 
     python tests/models/make.py            writes them
-    python tests/models/make.py --check    fails where a committed file differs
+    python tests/models/make.py --check    fails where a committed file differs, or is not one of them
 
 repository/       models that rten runs, several versions of one among them
 every_datatype/   one model per datatype of the protocol that passes it through, whether an engine runs it or not
@@ -163,22 +163,30 @@ def files():
     }
 
 
+def differing(made):
+    """The paths at which the folder and what is made are not the same, those of unknown files included."""
+    found = {
+        str(file.relative_to(HERE)): file.read_bytes()
+        for file in HERE.rglob("*")
+        if file.is_file() and file.suffix not in (".py", ".pyc")
+    }
+    return sorted(path for path in made.keys() | found.keys() if made.get(path) != found.get(path))
+
+
 def main():
     """Writes the files, or compares them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare with the committed files, write nothing")
     check = parser.parse_args().check
-    faults = []
-    for path, data in files().items():
+    made = files()
+    print(f"{len(made)} files")
+    if check:
+        faults = differing(made)
+        sys.exit(f"differs: {', '.join(faults)}" if faults else 0)
+    for path, data in made.items():
         file = HERE / path
-        if check:
-            if not file.is_file() or file.read_bytes() != data:
-                faults.append(path)
-            continue
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
-    print(f"{len(files())} files")
-    sys.exit(f"differs: {', '.join(faults)}" if faults else 0)
 
 
 if __name__ == "__main__":
