@@ -65,18 +65,26 @@ pub struct Source {
 /// Loads a model with the engine that its source names; else by the tabular engine where the model is a small dense network,
 /// else by rten.
 pub fn load(source: &Source) -> Result<Arc<dyn Engine>, LoadError> {
-    let loaded = guarded(|| match source.engine.as_deref() {
-        Some(tabular::NAME) => tabular::Tabular::load(source),
-        Some(rten::NAME) => rten::Rten::load(source),
-        Some(other) => {
-            let message =
-                format!("no engine {}; there are '{}' and '{}'", Excerpt(other), tabular::NAME, rten::NAME);
-            Err(LoadError::new(LoadErrorKind::Unsupported, message))
+    let loaded = guarded(|| {
+        let model = onnx::Model::read(source.model.clone())?;
+        let signature = signature::read(&model)?;
+        match source.engine.as_deref() {
+            Some(tabular::NAME) => tabular::Tabular::load(&model, signature),
+            Some(rten::NAME) => rten::Rten::load(source, model, signature),
+            Some(other) => {
+                let message = format!(
+                    "no engine {}; there are '{}' and '{}'",
+                    Excerpt(other),
+                    tabular::NAME,
+                    rten::NAME
+                );
+                Err(LoadError::new(LoadErrorKind::Unsupported, message))
+            }
+            None => match tabular::Tabular::load_small(&model, &signature) {
+                Some(engine) => Ok(engine),
+                None => rten::Rten::load(source, model, signature),
+            },
         }
-        None => match tabular::Tabular::load_small(source) {
-            Some(engine) => Ok(engine),
-            None => rten::Rten::load(source),
-        },
     });
     loaded.unwrap_or_else(|panic| {
         let message = format!("the engine panicked while loading the model: {panic}");

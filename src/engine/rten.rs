@@ -38,10 +38,12 @@ pub(super) struct Rten {
 }
 
 impl Rten {
-    /// Loads a model.
-    pub(super) fn load(source: &Source) -> Result<Arc<dyn Engine>, LoadError> {
-        let model = Model::read(source.model.clone())?;
-        let signature = signature::read(&model)?;
+    /// Loads a model, which was read from the source.
+    pub(super) fn load(
+        source: &Source,
+        model: Model,
+        signature: Signature,
+    ) -> Result<Arc<dyn Engine>, LoadError> {
         carried(&signature)?;
         covered(&model)?;
         constants::check(&model, source)?;

@@ -15,7 +15,7 @@ mod tests;
 use std::sync::Arc;
 
 use super::onnx::Model;
-use super::{Engine, InferError, LoadError, Source, Spread, signature};
+use super::{Engine, InferError, LoadError, Spread};
 use crate::tensor::{Data, Datatype, Shape, Signature, Tensor};
 
 use plan::{Plan, Step};
@@ -45,21 +45,15 @@ enum Value {
 
 impl Tabular {
     /// Loads a model; the error says what of it is not covered.
-    pub(super) fn load(source: &Source) -> Result<Arc<dyn Engine>, LoadError> {
-        Ok(Arc::new(Self::plan(source)?))
+    pub(super) fn load(model: &Model, signature: Signature) -> Result<Arc<dyn Engine>, LoadError> {
+        let plan = Plan::of(model, &signature)?;
+        Ok(Arc::new(Self { signature, plan }))
     }
 
     /// The same, only for a model that is small enough to be this engine's by choice.
-    pub(super) fn load_small(source: &Source) -> Option<Arc<dyn Engine>> {
-        let loaded = Self::plan(source).ok()?;
-        if loaded.plan.multiply_adds() <= SMALL { Some(Arc::new(loaded)) } else { None }
-    }
-
-    fn plan(source: &Source) -> Result<Self, LoadError> {
-        let model = Model::read(source.model.clone())?;
-        let signature = signature::read(&model)?;
-        let plan = Plan::of(&model, &signature)?;
-        Ok(Self { signature, plan })
+    pub(super) fn load_small(model: &Model, signature: &Signature) -> Option<Arc<dyn Engine>> {
+        let plan = Plan::of(model, signature).ok().filter(|plan| plan.multiply_adds() <= SMALL)?;
+        Some(Arc::new(Self { signature: signature.clone(), plan }))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::*;
-use crate::engine::{infer, load};
+use crate::engine::{Source, infer, load};
 
 const DIGITS: &[u8] = include_bytes!("../../../models/digits/model.onnx");
 
