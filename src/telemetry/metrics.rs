@@ -58,13 +58,13 @@ impl Metrics {
             "twofold_inference_duration",
             "Time that a model computed, per request",
             Unit::Seconds,
-            models::Compute(models.clone()),
+            models.compute(),
         );
         registry.register_with_unit(
             "twofold_queue_duration",
             "Time that a request waited for a compute thread, where it needed one",
             Unit::Seconds,
-            models::Queue(models.clone()),
+            models.queue(),
         );
         registry.register(
             "twofold_inference_requests",

@@ -90,31 +90,28 @@ impl Models {
     }
 }
 
+/// One of the durations of every model.
 #[derive(Debug)]
-pub(super) struct Compute(pub(super) Models);
+pub(super) struct PerModel {
+    models: Models,
+    of: fn(&Figures) -> &Durations,
+}
 
-impl EncodeMetric for Compute {
-    fn encode(&self, mut encoder: MetricEncoder) -> Result<(), Error> {
-        for ((name, version), figures) in self.0.live() {
-            let labels = [("model", name.as_ref()), ("version", version.as_ref())];
-            figures.compute.encode(encoder.encode_family(&labels)?)?;
-        }
-        Ok(())
+impl Models {
+    pub(super) fn compute(&self) -> PerModel {
+        PerModel { models: self.clone(), of: |figures| &figures.compute }
     }
 
-    fn metric_type(&self) -> MetricType {
-        MetricType::Histogram
+    pub(super) fn queue(&self) -> PerModel {
+        PerModel { models: self.clone(), of: |figures| &figures.queue }
     }
 }
 
-#[derive(Debug)]
-pub(super) struct Queue(pub(super) Models);
-
-impl EncodeMetric for Queue {
+impl EncodeMetric for PerModel {
     fn encode(&self, mut encoder: MetricEncoder) -> Result<(), Error> {
-        for ((name, version), figures) in self.0.live() {
+        for ((name, version), figures) in self.models.live() {
             let labels = [("model", name.as_ref()), ("version", version.as_ref())];
-            figures.queue.encode(encoder.encode_family(&labels)?)?;
+            (self.of)(&figures).encode(encoder.encode_family(&labels)?)?;
         }
         Ok(())
     }
