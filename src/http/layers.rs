@@ -158,11 +158,13 @@ impl Drop for Observation {
         let duration_us = micros(self.started.elapsed());
         let model = self.served.as_ref().map(|served| served.model.name());
         let version = self.served.as_ref().map(|served| served.model.version());
+        let queue_us = self.served.as_ref().map(|served| micros(served.times.queue));
         let compute_us = self.served.as_ref().map(|served| micros(served.times.compute));
         let cause = self.cause.as_ref().map(|cause| &*cause.0);
-        match (self.probe, status) {
-            (_, 500) => {
-                tracing::error!(
+        // One list of fields for both levels; what is `None` is left out of the line.
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
                     request_id,
                     method,
                     path,
@@ -171,26 +173,17 @@ impl Drop for Observation {
                     model,
                     version,
                     duration_us,
+                    queue_us,
                     compute_us,
                     cause,
                     "request"
-                );
-            }
-            (true, _) => tracing::debug!(request_id, method, path, status, home, duration_us, "request"),
-            (false, _) => {
-                tracing::info!(
-                    request_id,
-                    method,
-                    path,
-                    status,
-                    home,
-                    model,
-                    version,
-                    duration_us,
-                    compute_us,
-                    "request"
-                );
-            }
+                )
+            };
+        }
+        match (self.probe, status) {
+            (_, 500) => line!(error),
+            (true, _) => line!(debug),
+            (false, _) => line!(info),
         }
     }
 }
