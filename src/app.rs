@@ -8,10 +8,10 @@ use axum::Router;
 use tokio::net::TcpListener;
 
 use crate::catalog::Catalog;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Home};
 use crate::engine::pool::Pool;
 use crate::http::{self, Front, Readiness};
-use crate::store::Reference;
+use crate::store::{self, Reference, Store};
 use crate::telemetry::Metrics;
 
 /// Everything between the configuration and the router.
@@ -21,6 +21,9 @@ pub struct App {
     /// A request takes no longer than this, also one that was begun before the end.
     deadline: Duration,
 }
+
+/// Lambda ends a start after ten seconds; what is left of them is for reading models and for saying what went wrong.
+const START_ON_LAMBDA: Duration = Duration::from_secs(9);
 
 /// A start that would leave nothing to serve. Its text begins with the variable that is to blame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +59,7 @@ impl App {
                 }
             }
         }
-        reasons.extend(catalog.start(sources));
+        reasons.extend(catalog.start(store(config), sources));
         if catalog.all_ready().is_empty() {
             reasons.extend(catalog.index().iter().map(ToString::to_string));
             return Err(BrokenStart {
@@ -98,4 +101,19 @@ impl App {
     pub fn withdraw(&self) {
         self.front.readiness.withdraw();
     }
+}
+
+/// What gets the packages. Nothing of it is built before a reference to a registry needs it.
+fn store(config: &Config) -> Store {
+    let on_lambda = config.home == Home::Lambda;
+    let packages = &config.packages;
+    Store::new(store::Settings {
+        cache: packages.cache.clone(),
+        cache_limit: packages.cache_limit as u64,
+        plain_http: packages.plain_http.clone(),
+        ecr_hosts: packages.ecr_hosts.clone(),
+        docker: packages.docker.clone(),
+        pinned: on_lambda,
+        within: on_lambda.then_some(START_ON_LAMBDA),
+    })
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 pub use error::{Error, ErrorKind};
-use model::Compute;
+use model::{Compute, Said};
 pub use model::{Inference, Model, Times};
 use state::State;
 pub use state::{Entry, StateName};
@@ -19,7 +19,7 @@ pub use statistics::{Span, Statistics};
 
 use crate::engine::Engine;
 use crate::engine::pool::Pool;
-use crate::store::Reference;
+use crate::store::{Reference, Store};
 use crate::telemetry::Metrics;
 use crate::tensor::Excerpt;
 
@@ -29,7 +29,13 @@ pub struct Catalog {
     metrics: Metrics,
     compute: Arc<Compute>,
     /// Where packages come from. Whoever loads or unloads holds it, so that one change comes after the other.
-    sources: Mutex<Vec<(Reference, Option<String>)>>,
+    sources: Mutex<Option<Sources>>,
+}
+
+/// Where packages come from, and what gets them: references, each with the name that is given beside it, if one is.
+struct Sources {
+    store: Store,
+    references: Vec<(Reference, Option<String>)>,
 }
 
 /// The versions of one model, the oldest first.
@@ -46,10 +52,11 @@ impl Catalog {
     ///
     /// The way in for an engine that is not read from a package, such as one that misbehaves on purpose.
     pub fn enter(&self, name: &str, version: u64, engine: Arc<dyn Engine>) {
-        let metrics = self.metrics.model(name, &version.to_string());
+        let metrics = self.metrics.model(name, &version.to_string(), None);
         let signature = engine.signature().clone();
         let compute = Arc::clone(&self.compute);
-        let model = Model::new(name.to_owned(), version, None, signature, engine, compute, metrics);
+        let said = Said { name: name.to_owned(), version, description: None, digest: None };
+        let model = Model::new(said, signature, engine, compute, metrics);
         let mut models = self.models.write().unwrap_or_else(PoisonError::into_inner);
         models.entry(name.to_owned()).or_default().insert(version, State::Ready(Arc::new(model)));
     }

@@ -13,6 +13,7 @@ mod tests;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches};
@@ -39,6 +40,9 @@ pub struct Config {
     // The full path keeps clap from taking one flag per element: the last flag is the whole list.
     #[arg(long, value_name = "LIST", default_value = "embedded:digits", value_parser = values::models)]
     pub models: std::vec::Vec<ModelEntry>,
+    /// Packages from registries.
+    #[command(flatten)]
+    pub packages: Packages,
     /// What a request may ask for.
     #[command(flatten)]
     pub http: Http,
@@ -71,6 +75,27 @@ pub struct Server {
     /// Time that the server still serves, while not ready, after it was asked to stop; 0s is none
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = values::duration_or_none)]
     pub drain: Duration,
+}
+
+/// Packages from registries.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub struct Packages {
+    /// Folder of pulled packages: a path, or temporary for twofold in the system's temporary folder
+    #[arg(long, value_name = "PATH", default_value = "temporary", value_parser = values::cache)]
+    pub cache: PathBuf,
+    /// Size of that folder, at most; the least recently used packages go first
+    #[arg(long, value_name = "SIZE", default_value = "2GiB", value_parser = values::size)]
+    pub cache_limit: usize,
+    /// Registries spoken to without TLS: comma-separated HOST[:PORT], loopback for this machine, or none
+    // The full path keeps clap from taking one flag per element: the last flag is the whole list.
+    #[arg(long, value_name = "LIST", default_value = "loopback", value_parser = values::hosts)]
+    pub plain_http: std::vec::Vec<String>,
+    /// Hosts that take ECR's credentials besides ECR's own: comma-separated HOST[:PORT], or none
+    #[arg(long, value_name = "LIST", default_value = "none", value_parser = values::hosts)]
+    pub ecr_hosts: std::vec::Vec<String>,
+    /// Docker's `config.json`: in `DOCKER_CONFIG`, else in `.docker` of `HOME`.
+    #[arg(skip)]
+    pub docker: Option<PathBuf>,
 }
 
 /// What a request may ask for.
@@ -178,6 +203,7 @@ impl Config {
         let matches = command.try_get_matches_from(line).map_err(|error| Refusal::of_flag(&error))?;
         let mut config = Self::from_arg_matches(&matches).map_err(|error| Refusal::of_flag(&error))?;
         config.home = home;
+        config.packages.docker = variables::docker(&vars);
         refuse_on_lambda(&config)?;
         Ok(config)
     }
@@ -218,9 +244,14 @@ fn refuse_on_lambda(config: &Config) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The command line, each flag's help naming its variable.
+/// The server's command line.
 fn command() -> clap::Command {
-    Config::command().mut_args(|arg| match (arg.get_long(), arg.get_help()) {
+    named(Config::command())
+}
+
+/// A command line with each flag's help naming its variable.
+fn named(command: clap::Command) -> clap::Command {
+    command.mut_args(|arg| match (arg.get_long(), arg.get_help()) {
         (Some(flag), Some(help)) => {
             let help = format!("{help} [env: {}]", variables::of_flag(flag));
             arg.help(help)

@@ -21,7 +21,11 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 11] = [
 ];
 
 /// Names of other crates, or of their items, and the only files that may hold them.
-const ONLY_IN: [(&str, &[&str]); 7] = [
+const ONLY_IN: [(&str, &[&str]); 11] = [
+    ("reqwest", &["src/store/registry.rs", "src/store/registry/", "tests/registry/"]),
+    ("rustls::", &["src/store/registry.rs"]),
+    ("aws_config", &["src/store/ecr.rs"]),
+    ("aws_sdk", &["src/store/ecr.rs"]),
     ("use rten::", &["src/engine/rten.rs", "src/engine/rten/"]),
     ("rten_tensor", &["src/engine/rten.rs", "src/engine/rten/"]),
     ("lambda_http", &["src/lambda.rs", "src/lambda/", "bin/lambda.rs", "tests/parity"]),

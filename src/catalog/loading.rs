@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map;
 use std::sync::{Arc, PoisonError, RwLockWriteGuard};
 
-use super::{Catalog, Error, ErrorKind, Model, State, Versions};
+use super::model::Said;
+use super::{Catalog, Error, ErrorKind, Model, Sources, State, Versions};
 use crate::engine;
 use crate::store::{Listing, Package, Reference, Store};
 use crate::tensor::{Excerpt, Signature};
@@ -12,10 +13,10 @@ use crate::tensor::{Excerpt, Signature};
 impl Catalog {
     /// Loads everything that the references hold, each under the name that is given beside it, if one is. Gives the reasons of
     /// references that hold nothing; a model that cannot be loaded is entered with its own, and takes nothing else down.
-    pub fn start(&self, sources: Vec<(Reference, Option<String>)>) -> Vec<String> {
+    pub fn start(&self, store: Store, references: Vec<(Reference, Option<String>)>) -> Vec<String> {
         let mut held = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        *held = sources;
-        let (listings, mut reasons) = list(&held);
+        let sources = held.insert(Sources { store, references });
+        let (listings, mut reasons) = list(sources);
         for listing in &listings {
             let (name, version) = (listing.name(), listing.version());
             if let btree_map::Entry::Occupied(_) =
@@ -41,7 +42,7 @@ impl Catalog {
     /// began with; a version that cannot be loaded again serves on as it was. Blocks: call it off the request threads.
     pub fn load(&self, name: &str) -> Result<(), Error> {
         let held = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut listings, reasons) = list(&held);
+        let (mut listings, reasons) = held.as_ref().map(list).unwrap_or_default();
         listings.retain(|listing| listing.name() == name);
         if listings.is_empty() {
             let more = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
@@ -109,21 +110,26 @@ impl Catalog {
         let package = listing.fetch().map_err(|error| error.to_string());
         let opened = package.and_then(|package| self.model_of(package));
         match &opened {
-            Ok(model) => tracing::info!(model = name, version, engine = model.engine(), "model ready"),
+            Ok(model) => {
+                let digest = model.digest().unwrap_or_default();
+                tracing::info!(model = name, version, engine = model.engine(), digest, "model ready");
+            }
             Err(reason) => tracing::error!(model = name, version, reason, "model unavailable"),
         }
         opened.map(Arc::new)
     }
 
     fn model_of(&self, package: Package) -> Result<Model, String> {
-        let Package { name, version, model, side_files, manifest } = package;
+        let Package { name, version, model, side_files, manifest, digest } = package;
+        let digest = digest.map(|digest| digest.to_string());
         let threads = self.compute.pool.threads();
         let source = engine::Source { model, side_files, engine: manifest.engine, threads };
         let engine = engine::load(&source).map_err(|error| error.to_string())?;
         let signature = labelled(engine.signature(), &manifest.labels)?;
-        let metrics = self.metrics.model(&name, &version.to_string());
+        let metrics = self.metrics.model(&name, &version.to_string(), digest.as_deref());
         let compute = Arc::clone(&self.compute);
-        Ok(Model::new(name, version, manifest.description, signature, engine, compute, metrics))
+        let said = Said { name, version, description: manifest.description, digest };
+        Ok(Model::new(said, signature, engine, compute, metrics))
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<String, Versions>> {
@@ -132,11 +138,11 @@ impl Catalog {
 }
 
 /// What the references hold now, and what is wrong with those that hold nothing.
-fn list(sources: &[(Reference, Option<String>)]) -> (Vec<Listing>, Vec<String>) {
-    let store = Store::new();
+fn list(sources: &Sources) -> (Vec<Listing>, Vec<String>) {
     let (mut listings, mut reasons) = (Vec::new(), Vec::new());
-    for (reference, name) in sources {
-        match store.resolve(reference, name.as_deref()) {
+    let found = sources.store.resolve_all(&sources.references);
+    for ((reference, _), found) in sources.references.iter().zip(found) {
+        match found {
             Ok(found) => listings.extend(found),
             Err(error) => {
                 tracing::error!(%reference, reason = %error, "reference refused");

@@ -15,6 +15,7 @@ pub struct Model {
     name: String,
     version: String,
     description: Option<String>,
+    digest: Option<String>,
     signature: Signature,
     engine: Arc<dyn Engine>,
     cost: Option<Cost>,
@@ -22,6 +23,14 @@ pub struct Model {
     lane: Lane,
     counters: Counters,
     metrics: ModelMetrics,
+}
+
+/// What a package says of its model.
+pub(super) struct Said {
+    pub(super) name: String,
+    pub(super) version: u64,
+    pub(super) description: Option<String>,
+    pub(super) digest: Option<String>,
 }
 
 /// What all models compute with.
@@ -38,17 +47,16 @@ const INLINE: Duration = Duration::from_micros(200);
 
 impl Model {
     pub(super) fn new(
-        name: String,
-        version: u64,
-        description: Option<String>,
+        said: Said,
         signature: Signature,
         engine: Arc<dyn Engine>,
         compute: Arc<Compute>,
         metrics: ModelMetrics,
     ) -> Self {
+        let Said { name, version, description, digest } = said;
         let (version, counters) = (version.to_string(), Counters::default());
         let (cost, lane) = (Cost::measure(&*engine), compute.pool.lane());
-        Self { name, version, description, signature, engine, cost, compute, lane, counters, metrics }
+        Self { name, version, description, digest, signature, engine, cost, compute, lane, counters, metrics }
     }
 
     /// The name by which clients ask for it.
@@ -64,6 +72,11 @@ impl Model {
     /// What its package says about it.
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
+    }
+
+    /// The digest that pins its package, where it came from a registry.
+    pub fn digest(&self) -> Option<&str> {
+        self.digest.as_deref()
     }
 
     /// The name of the engine that runs it.

@@ -37,6 +37,9 @@ impl Refusal {
         if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
             return Self { text: error.render().to_string().trim_end().to_owned(), exit_code: 0 };
         }
+        if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            return Self { text: error.render().to_string().trim_end().to_owned(), exit_code: USAGE };
+        }
         let context = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
         match error.source() {
             Some(reason) => {
@@ -75,6 +78,10 @@ impl std::error::Error for Refusal {}
 
 fn first_line(error: &clap::Error) -> String {
     let text = error.render().to_string();
-    let line = text.lines().next().unwrap_or_default();
-    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+    let mut lines = text.lines();
+    let line = lines.next().unwrap_or_default();
+    let line = line.strip_prefix("error: ").unwrap_or(line);
+    // What it announces stands below it.
+    let below = lines.map(str::trim).take_while(|below| line.ends_with(':') && !below.is_empty());
+    below.fold(line.to_owned(), |line, below| format!("{line} {below}"))
 }

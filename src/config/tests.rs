@@ -73,6 +73,40 @@ fn the_home_is_told_by_its_own_variables() {
 }
 
 #[test]
+fn packages_have_a_folder_and_hosts() {
+    let packages = |vars: &[(&str, &str)]| parse(&[], vars).map(|config| config.packages);
+    let default = packages(&[("HOME", "/home/me")]).unwrap();
+    assert!(default.cache.ends_with("twofold") && default.cache.is_absolute());
+    assert_eq!((default.cache_limit, default.plain_http), (2 << 30, vec!["loopback".to_owned()]));
+    assert_eq!(default.docker, Some("/home/me/.docker/config.json".into()));
+    let given = packages(&[
+        ("TWOFOLD_CACHE", "/var/cache/models"),
+        ("TWOFOLD_CACHE_LIMIT", "1GiB"),
+        ("TWOFOLD_PLAIN_HTTP", "none"),
+        ("TWOFOLD_ECR_HOSTS", "127.0.0.1:5000, ecr.example"),
+        ("DOCKER_CONFIG", "/docker"),
+    ]);
+    let expected = Packages {
+        cache: "/var/cache/models".into(),
+        cache_limit: 1 << 30,
+        plain_http: vec![],
+        ecr_hosts: vec!["127.0.0.1:5000".into(), "ecr.example".into()],
+        docker: Some("/docker/config.json".into()),
+    };
+    assert_eq!(given, Ok(expected));
+    for (name, value, reason) in [
+        ("TWOFOLD_CACHE", "cache", "expected an absolute path, or temporary"),
+        (
+            "TWOFOLD_PLAIN_HTTP",
+            "a.b,http://c",
+            "expected HOST or HOST:PORT, comma-separated, or none, instead of 'http://c'",
+        ),
+    ] {
+        assert_eq!(refused(&[], &[(name, value)]), format!("{name}: '{value}' is refused: {reason}"));
+    }
+}
+
+#[test]
 fn what_lambda_sets_is_read_whole_or_refused() {
     let all = [
         ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
@@ -248,7 +282,7 @@ fn links_to_a_service_of_the_same_name_are_not_settings_on_kubernetes() {
     assert_eq!(parse(&[], &links).unwrap().home, Home::Kubernetes);
     assert_eq!(
         refused(&[], &links[..1]),
-        "TWOFOLD_SERVICE_HOST: there is no such setting; did you mean TWOFOLD_THREADS?"
+        "TWOFOLD_SERVICE_HOST: there is no such setting; did you mean TWOFOLD_ECR_HOSTS?"
     );
     assert_eq!(
         refused(&[], &[("KUBERNETES_SERVICE_HOST", "10.0.0.1"), ("TWOFOLD_PORT", "80")]),
@@ -295,6 +329,14 @@ Options:
           Time that the server still serves, while not ready, after it was asked to stop; 0s is none [env: TWOFOLD_DRAIN] [default: 5s]
       --models <LIST>
           Models to serve: comma-separated [NAME=]REFERENCE [env: TWOFOLD_MODELS] [default: embedded:digits]
+      --cache <PATH>
+          Folder of pulled packages: a path, or temporary for twofold in the system's temporary folder [env: TWOFOLD_CACHE] [default: temporary]
+      --cache-limit <SIZE>
+          Size of that folder, at most; the least recently used packages go first [env: TWOFOLD_CACHE_LIMIT] [default: 2GiB]
+      --plain-http <LIST>
+          Registries spoken to without TLS: comma-separated HOST[:PORT], loopback for this machine, or none [env: TWOFOLD_PLAIN_HTTP] [default: loopback]
+      --ecr-hosts <LIST>
+          Hosts that take ECR's credentials besides ECR's own: comma-separated HOST[:PORT], or none [env: TWOFOLD_ECR_HOSTS] [default: none]
       --admin <SWITCH>
           Loading and unloading of models by the repository API: on or off [env: TWOFOLD_ADMIN] [default: off]
       --body-limit <SIZE>
@@ -329,6 +371,10 @@ fn every_setting_is_listed_once() {
             "TWOFOLD_BODY_TIMEOUT",
             "TWOFOLD_DRAIN",
             "TWOFOLD_MODELS",
+            "TWOFOLD_CACHE",
+            "TWOFOLD_CACHE_LIMIT",
+            "TWOFOLD_PLAIN_HTTP",
+            "TWOFOLD_ECR_HOSTS",
             "TWOFOLD_ADMIN",
             "TWOFOLD_BODY_LIMIT",
             "TWOFOLD_THREADS",
@@ -339,7 +385,7 @@ fn every_setting_is_listed_once() {
         ]
     );
     assert_eq!(
-        settings[7],
+        settings[11],
         Setting {
             variable: "TWOFOLD_BODY_LIMIT".into(),
             flag: "--body-limit".into(),

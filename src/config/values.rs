@@ -1,6 +1,7 @@
 //! What the settings' values look like. Each parser's error says what was expected.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -53,6 +54,28 @@ pub(super) fn size(value: &str) -> Result<usize, String> {
         Some(bytes) if bytes > 0 => Ok(bytes),
         _ => Err("expected a size above zero, such as 6MiB, 512KiB, 1GiB or 6291456".into()),
     }
+}
+
+/// A folder that need not be there yet. Relative ones are refused: a server's own folder is nobody's choice.
+pub(super) fn cache(value: &str) -> Result<PathBuf, String> {
+    match value {
+        "temporary" => Ok(std::env::temp_dir().join("twofold")),
+        path if path.starts_with('/') => Ok(path.into()),
+        _ => Err("expected an absolute path, or temporary".into()),
+    }
+}
+
+pub(super) fn hosts(value: &str) -> Result<Vec<String>, String> {
+    if value == "none" {
+        return Ok(Vec::new());
+    }
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']');
+    let host = |text: &str| match text.trim() {
+        text if !text.is_empty() && text.bytes().all(plain) => Ok(text.to_owned()),
+        text => Err(format!("expected HOST or HOST:PORT, comma-separated, or none, instead of '{text}'")),
+    };
+    value.split(',').map(host).collect()
 }
 
 pub(super) fn switch(value: &str) -> Result<bool, String> {

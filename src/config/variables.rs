@@ -1,6 +1,7 @@
 //! The environment's side of the settings: variables become flags, and unknown ones are refused.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use super::{Home, Refusal};
 
@@ -27,6 +28,14 @@ pub(super) fn as_text(
         }
     }
     Ok(texts)
+}
+
+/// Where Docker's tools keep their `config.json`.
+pub(super) fn docker(vars: &[(String, String)]) -> Option<PathBuf> {
+    let value = |name| vars.iter().find(|(variable, value)| variable == name && !value.is_empty());
+    let folder = value("DOCKER_CONFIG").map(|(_, folder)| PathBuf::from(folder));
+    let folder = folder.or_else(|| value("HOME").map(|(_, home)| PathBuf::from(home).join(".docker")));
+    folder.map(|folder| folder.join("config.json"))
 }
 
 /// The settings among `vars` as flags, each checked by itself so that a bad one is refused by its own name.

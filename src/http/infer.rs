@@ -12,6 +12,9 @@ use super::layers::Served;
 use crate::catalog::{Inference, Model};
 use crate::protocol::{self, Answer, Encoded, HEADER_LENGTH, Wanted};
 
+/// The digest of the package that answered, where it came from a registry.
+const MODEL_DIGEST: HeaderName = HeaderName::from_static("twofold-model-digest");
+
 /// `POST /v2/models/{model}/infer`
 pub(super) async fn infer(
     State(front): State<Front>,
@@ -30,6 +33,9 @@ pub(super) async fn infer(
         Ok(encoded) => reply(encoded),
         Err(error) => axum::response::IntoResponse::into_response(error),
     };
+    if let Some(digest) = model.digest().and_then(|digest| HeaderValue::from_str(digest).ok()) {
+        response.headers_mut().insert(MODEL_DIGEST, digest);
+    }
     response.extensions_mut().insert(Served { model, times });
     Ok(response)
 }

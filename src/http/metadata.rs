@@ -29,7 +29,8 @@ pub(super) async fn model(State(front): State<Front>, path: ModelPath) -> Result
         platform: platform(model.engine()),
         inputs: model.signature().inputs.iter().map(Into::into).collect(),
         outputs: model.signature().outputs.iter().map(Into::into).collect(),
-        parameters: model.description().map(|description| ModelParameters { description }),
+        parameters: (model.description().is_some() || model.digest().is_some())
+            .then(|| ModelParameters { description: model.description(), digest: model.digest() }),
     })
 }
 

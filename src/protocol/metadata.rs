@@ -62,7 +62,11 @@ pub struct Model<'a> {
 #[derive(Clone, Debug, Serialize)]
 pub struct ModelParameters<'a> {
     /// In a sentence or two.
-    pub description: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<&'a str>,
+    /// What pins it, where it came from a registry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<&'a str>,
 }
 
 /// `$metadata_tensor`

@@ -28,6 +28,14 @@ pub enum ErrorKind {
     Manifest,
     /// A file is larger than what may be read.
     Size,
+    /// A registry cannot be reached, or is too slow.
+    Unreachable,
+    /// A registry does not let this process in.
+    Denied,
+    /// An artifact is not what was promised, or is no package.
+    Contents,
+    /// The cache cannot be used.
+    Cache,
 }
 
 impl Error {

@@ -2,57 +2,68 @@
 //!
 //! Everything here blocks; call it off the threads that answer requests.
 
+mod cache;
+mod credentials;
+mod digest;
+mod ecr;
 mod embedded;
 mod error;
 mod folder;
 mod package;
+mod reference;
+mod registry;
+mod remote;
+mod ship;
 
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-use std::path::PathBuf;
+use std::sync::Arc;
 
+pub use digest::Digest;
 pub use error::{Error, ErrorKind};
 pub use package::{Manifest, Package};
+pub use reference::{Artifact, Reference};
+pub use remote::Settings;
+pub use ship::{Destination, Sent, Shipment};
 
-/// Where a package is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reference {
-    /// `embedded:NAME`: a model within the binary.
-    Embedded(String),
-    /// `dir:PATH`: a folder that holds one model or several.
-    Dir(PathBuf),
-}
-
-impl Reference {
-    /// Reads `embedded:NAME` or `dir:PATH`.
-    pub fn parse(text: &str) -> Result<Self, Error> {
-        match text.split_once(':') {
-            Some(("embedded", name)) if !name.is_empty() => Ok(Self::Embedded(name.to_owned())),
-            Some(("dir", path)) if !path.is_empty() => Ok(Self::Dir(path.into())),
-            _ => Err(Error::new(ErrorKind::Reference, text, "expected embedded:NAME or dir:PATH")),
-        }
-    }
-}
-
-impl fmt::Display for Reference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Embedded(name) => write!(f, "embedded:{name}"),
-            Self::Dir(path) => write!(f, "dir:{}", path.display()),
-        }
-    }
-}
+use remote::{Pulled, Remote};
 
 /// Finds models and fetches their packages.
-#[derive(Clone, Debug, Default)]
-pub struct Store {}
+#[derive(Clone, Debug)]
+pub struct Store {
+    remote: Arc<Remote>,
+}
 
 impl Store {
-    /// A store with nothing to configure.
-    pub fn new() -> Self {
-        Self::default()
+    /// Nothing is built or asked before it is needed.
+    pub fn new(settings: Settings) -> Self {
+        Self { remote: Arc::new(settings.remote()) }
+    }
+
+    /// Lists what references hold, each with the name that is given beside it, as [`Store::resolve`] does for one. Packages in
+    /// registries are pulled at the same time.
+    pub fn resolve_all(&self, sources: &[(Reference, Option<String>)]) -> Vec<Result<Vec<Listing>, Error>> {
+        let artifacts = sources.iter().filter_map(|(reference, _)| match reference {
+            Reference::Oci(artifact) => Some(artifact),
+            Reference::Embedded(_) | Reference::Dir(_) => None,
+        });
+        let mut pulled = self.remote.resolve(&artifacts.collect::<Vec<_>>()).into_iter();
+        let listed = sources.iter().map(|(reference, name)| {
+            let of_this = matches!(reference, Reference::Oci(_)).then(|| pulled.next()).flatten();
+            if let Some(name) = name {
+                package::check_name(name).map_err(|reason| Error::new(ErrorKind::Name, reference, reason))?;
+            }
+            match reference {
+                Reference::Embedded(model) => embedded::list(reference, model, name.as_deref()),
+                Reference::Dir(path) => folder::list(reference, path, name.as_deref()),
+                Reference::Oci(artifact) => Ok(of_this
+                    .map(|pulled| of_registry(artifact, name.as_deref(), pulled))
+                    .into_iter()
+                    .collect()),
+            }
+        });
+        listed.collect()
     }
 
     /// Lists what a reference holds, without reading any model yet, by name and then by version.
@@ -71,13 +82,23 @@ impl Store {
     ///
     /// Fails where the reference itself is at fault: nothing is there, it cannot be read, `name` is no model's name or
     /// stands before a repository.
+    /// A package in a registry is pulled, and is version 1. One that cannot be is listed all the same, under the name that is
+    /// given or else its repository's last part.
     pub fn resolve(&self, reference: &Reference, name: Option<&str>) -> Result<Vec<Listing>, Error> {
-        if let Some(name) = name {
-            package::check_name(name).map_err(|reason| Error::new(ErrorKind::Name, reference, reason))?;
+        let mut listed = self.resolve_all(&[(reference.clone(), name.map(str::to_owned))]);
+        listed.pop().unwrap_or_else(|| Ok(Vec::new()))
+    }
+}
+
+fn of_registry(artifact: &Artifact, name: Option<&str>, pulled: Result<Pulled, Error>) -> Listing {
+    match pulled {
+        Ok(pulled) => {
+            let name = name.map_or_else(|| pulled.name(), str::to_owned);
+            Listing { name, version: 1, origin: Origin::Registry(pulled) }
         }
-        match reference {
-            Reference::Embedded(model) => embedded::list(reference, model, name),
-            Reference::Dir(path) => folder::list(reference, path, name),
+        Err(error) => {
+            let name = name.unwrap_or(artifact.last_name()).to_owned();
+            Listing { name, version: 1, origin: Origin::Broken(error) }
         }
     }
 }
@@ -94,6 +115,7 @@ pub struct Listing {
 enum Origin {
     Embedded(&'static embedded::Embedded),
     Folder(folder::Source),
+    Registry(Pulled),
     Broken(Error),
 }
 
@@ -113,6 +135,7 @@ impl Listing {
         let contents = match &self.origin {
             Origin::Embedded(embedded) => embedded.read(),
             Origin::Folder(source) => source.read(),
+            Origin::Registry(pulled) => pulled.fetch(),
             Origin::Broken(error) => Err(error.clone()),
         }?;
         Ok(Package { name: self.name.clone(), version: self.version, ..contents })

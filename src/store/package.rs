@@ -1,9 +1,35 @@
 //! What is shipped: a model's bytes, the files beside them, and what `twofold.json` says about them.
 
+mod archive;
+mod layers;
+mod media;
+mod pack;
+mod unpack;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use bytes::Bytes;
 use serde_json::Value;
+
+use super::Digest;
+
+pub(super) use layers::{Blob, Form, Layer, MANIFEST_LIMIT, blobs, excerpt, is_part, layers};
+pub(super) use media::MANIFEST as MANIFEST_TYPE;
+pub(super) use pack::{File, pack};
+pub(super) use unpack::Unpacked;
+
+/// Largest `model.onnx`: protobuf cannot say more. What is larger keeps its weights in side files.
+pub(super) const MODEL_SIZE_LIMIT: u64 = 2 << 30;
+
+/// Largest side file: beyond it something else was mistaken for one.
+pub(super) const SIDE_SIZE_LIMIT: u64 = 64 << 30;
+
+/// Largest `twofold.json`; the labels of a thousand classes take some 20 KB.
+pub(super) const MANIFEST_SIZE_LIMIT: u64 = 1 << 20;
 
 /// The model, in every package.
 pub(super) const MODEL: &str = "model.onnx";
@@ -24,6 +50,8 @@ pub struct Package {
     pub side_files: Vec<(String, Bytes)>,
     /// What `twofold.json` says; empty where there is none.
     pub manifest: Manifest,
+    /// The digest of the artifact that it came from, where it came from one.
+    pub digest: Option<Digest>,
 }
 
 /// What `twofold.json` says.
@@ -111,4 +139,10 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
     Err(format!(
         "'{name}' is no model's name, which has letters, digits, _, - and . and begins with none of - and ."
     ))
+}
+
+/// Names that exporters give to weights beside a model: `model.onnx.data`, `model.onnx_data`, `model.onnx_data_1`.
+pub(super) fn is_side_file(name: &str) -> bool {
+    let data = Path::new(name).extension().is_some_and(|extension| extension == "data");
+    !name.starts_with('.') && (data || name.contains(".onnx_data"))
 }

@@ -14,8 +14,21 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     root
 }
 
+/// A store whose cache cannot be used.
+fn store() -> Store {
+    Store::new(Settings {
+        cache: "/dev/null/cache".into(),
+        cache_limit: 1,
+        plain_http: Vec::new(),
+        ecr_hosts: Vec::new(),
+        docker: None,
+        pinned: false,
+        within: None,
+    })
+}
+
 fn resolve(root: &Path, name: Option<&str>) -> Result<Vec<Listing>, Error> {
-    Store::new().resolve(&Reference::Dir(root.to_owned()), name)
+    store().resolve(&Reference::Dir(root.to_owned()), name)
 }
 
 /// Name, version, and the model or the reason why it cannot be had.
@@ -46,22 +59,24 @@ fn listed(name: &str, version: u64, text: &str) -> Listed {
 }
 
 #[test]
-fn references_have_two_forms() {
+fn references_have_three_forms() {
     assert_eq!(Reference::parse("embedded:digits"), Ok(Reference::Embedded("digits".into())));
     assert_eq!(Reference::parse("dir:/mnt/a:b=c"), Ok(Reference::Dir("/mnt/a:b=c".into())));
     assert_eq!(Reference::parse("dir:models").unwrap().to_string(), "dir:models");
     for text in
-        ["", "digits", "/mnt/models", "dir:", "embedded:", "Dir:x", "oci://host/repo:1", "s3://bucket"]
+        ["", "digits", "/mnt/models", "dir:", "embedded:", "Dir:x", "oci:host.io/repo:1", "s3://bucket"]
     {
         let error = Reference::parse(text).unwrap_err();
         assert_eq!((error.kind(), error.reference()), (ErrorKind::Reference, text));
-        assert_eq!(error.to_string(), format!("{text}: expected embedded:NAME or dir:PATH"));
+        let expected =
+            "expected embedded:NAME, dir:PATH or oci://HOST/REPOSITORY with :TAG or @sha256:DIGEST";
+        assert_eq!(error.to_string(), format!("{text}: {expected}"));
     }
 }
 
 #[test]
 fn the_binary_holds_digits() {
-    let resolve = |text: &str, name| Store::new().resolve(&Reference::parse(text).unwrap(), name);
+    let resolve = |text: &str, name| store().resolve(&Reference::parse(text).unwrap(), name);
     let [listing] = &resolve("embedded:digits", None).unwrap()[..] else { panic!("one model") };
     assert_eq!((listing.name(), listing.version()), ("digits", 1));
     let package = listing.fetch().unwrap();
@@ -273,6 +288,7 @@ fn a_package_carries_its_manifest_and_its_side_files() {
                 labels: labels.into(),
                 description: Some("two's own".into()),
             },
+            digest: None,
         }
     );
 }

@@ -86,9 +86,10 @@ impl Metrics {
     }
 
     /// The figures of a loaded model. They last as long as the handle and its clones: with the last one the model's
-    /// series are gone. While there is one, the same name and version give the same figures, so a reload goes on counting.
-    pub fn model(&self, name: &str, version: &str) -> ModelMetrics {
-        self.0.models.find(name, version)
+    /// series are gone. While there is one, the same name, version and digest give the same figures, so a reload goes
+    /// on counting. The digest is a label where there is one: it says which package answered.
+    pub fn model(&self, name: &str, version: &str, digest: Option<&str>) -> ModelMetrics {
+        self.0.models.find(name, version, digest)
     }
 
     /// Everything in the text form of `OpenMetrics` 1.0.

@@ -6,17 +6,10 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use crate::store::package::{MANIFEST, MODEL, Manifest};
+use crate::store::package::{
+    MANIFEST, MANIFEST_SIZE_LIMIT, MODEL, MODEL_SIZE_LIMIT, Manifest, SIDE_SIZE_LIMIT, is_side_file,
+};
 use crate::store::{Error, ErrorKind, Package, Reference};
-
-/// Largest `model.onnx`: protobuf cannot say more. What is larger keeps its weights in side files.
-const MODEL_LIMIT: u64 = 2 << 30;
-
-/// Largest side file: beyond it something else was mistaken for one.
-const SIDE_LIMIT: u64 = 64 << 30;
-
-/// Largest `twofold.json`; the labels of a thousand classes take some 20 KB.
-const MANIFEST_LIMIT: u64 = 1 << 20;
 
 /// Where one package lies.
 #[derive(Clone, Debug)]
@@ -33,13 +26,13 @@ pub(in crate::store) struct Source {
 impl Source {
     pub(in crate::store) fn read(&self) -> Result<Package, Error> {
         let manifest = self.manifest()?;
-        let model = self.file(&self.folder.join(MODEL), MODEL_LIMIT)?;
+        let model = self.file(&self.folder.join(MODEL), MODEL_SIZE_LIMIT)?;
         let mut side_files = Vec::new();
         let unreadable = |error: io::Error| Error::of_io(&self.reference, self.folder.display(), &error);
         for entry in fs::read_dir(self.root.join(&self.folder)).map_err(unreadable)? {
             let name = entry.map_err(unreadable)?.file_name();
             if let Some(name) = name.to_str().filter(|name| is_side_file(name)) {
-                side_files.push((name.to_owned(), self.file(&self.folder.join(name), SIDE_LIMIT)?));
+                side_files.push((name.to_owned(), self.file(&self.folder.join(name), SIDE_SIZE_LIMIT)?));
             }
         }
         side_files.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
@@ -51,7 +44,7 @@ impl Source {
         let above = self.folder.parent().filter(|_| self.versioned);
         for folder in [Some(self.folder.as_path()), above].into_iter().flatten() {
             let file = folder.join(MANIFEST);
-            match self.file(&file, MANIFEST_LIMIT) {
+            match self.file(&file, MANIFEST_SIZE_LIMIT) {
                 Ok(text) => {
                     return Manifest::parse(&text).map_err(|reason| {
                         let reason = format_args!("{}: {reason}", file.display());
@@ -92,10 +85,4 @@ impl Source {
         }
         Ok(bytes.into())
     }
-}
-
-/// Names that exporters give to weights beside a model: `model.onnx.data`, `model.onnx_data`, `model.onnx_data_1`.
-fn is_side_file(name: &str) -> bool {
-    let data = Path::new(name).extension().is_some_and(|extension| extension == "data");
-    !name.starts_with('.') && (data || name.contains(".onnx_data"))
 }

@@ -71,14 +71,24 @@ impl Figures {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Models(Arc<Mutex<BTreeMap<Key, Weak<Figures>>>>);
 
-/// Name and version.
-type Key = (Box<str>, Box<str>);
+/// Name, version and the digest of the package, empty where it has none.
+type Key = (Box<str>, Box<str>, Box<str>);
+
+/// The labels of a model's series.
+fn labels((name, version, digest): &Key) -> Vec<(&str, &str)> {
+    let mut labels = vec![("model", name.as_ref()), ("version", version.as_ref())];
+    if !digest.is_empty() {
+        labels.push(("digest", digest.as_ref()));
+    }
+    labels
+}
 
 impl Models {
-    pub(super) fn find(&self, name: &str, version: &str) -> ModelMetrics {
+    pub(super) fn find(&self, name: &str, version: &str, digest: Option<&str>) -> ModelMetrics {
         let mut models = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         models.retain(|_, figures| figures.strong_count() > 0);
-        let kept = models.entry((name.into(), version.into())).or_default();
+        let kept =
+            models.entry((name.into(), version.into(), digest.unwrap_or_default().into())).or_default();
         let figures = kept.upgrade().unwrap_or_default();
         *kept = Arc::downgrade(&figures);
         ModelMetrics(figures)
@@ -109,9 +119,8 @@ impl Models {
 
 impl EncodeMetric for PerModel {
     fn encode(&self, mut encoder: MetricEncoder) -> Result<(), Error> {
-        for ((name, version), figures) in self.models.live() {
-            let labels = [("model", name.as_ref()), ("version", version.as_ref())];
-            (self.of)(&figures).encode(encoder.encode_family(&labels)?)?;
+        for (key, figures) in self.models.live() {
+            (self.of)(&figures).encode(encoder.encode_family(&labels(&key))?)?;
         }
         Ok(())
     }
@@ -126,11 +135,12 @@ pub(super) struct Requests(pub(super) Models);
 
 impl EncodeMetric for Requests {
     fn encode(&self, mut encoder: MetricEncoder) -> Result<(), Error> {
-        for ((name, version), figures) in self.0.live() {
+        for (key, figures) in self.0.live() {
             for (outcome, word) in
                 [(Outcome::Success, "success"), (Outcome::Refused, "refused"), (Outcome::Failed, "failed")]
             {
-                let labels = [("model", name.as_ref()), ("version", version.as_ref()), ("outcome", word)];
+                let mut labels = labels(&key);
+                labels.push(("outcome", word));
                 let count = figures.requests(outcome).load(Ordering::Relaxed);
                 let none = None::<&Exemplar<NoLabelSet, f64>>;
                 encoder.encode_family(&labels)?.encode_counter(&count, none)?;

@@ -72,7 +72,7 @@ fn a_client_that_hung_up_is_counted() {
 #[test]
 fn durations_fall_into_the_bucket_that_holds_them() {
     let metrics = Metrics::new(Home::Local);
-    let model = metrics.model("digits", "1");
+    let model = metrics.model("digits", "1", None);
     let compute = model.compute();
     for nanos in [0, 9_999, 10_000, 10_001, 2_500_000, 30_000_000_000, 30_000_000_001] {
         compute.observe(Duration::from_nanos(nanos));
@@ -115,14 +115,14 @@ fn durations_fall_into_the_bucket_that_holds_them() {
 #[test]
 fn a_models_series_live_as_long_as_the_model() {
     let metrics = Metrics::new(Home::Local);
-    let old = metrics.model("digits", "1");
-    let other = metrics.model("digits", "2");
+    let old = metrics.model("digits", "1", None);
+    let other = metrics.model("digits", "2", None);
     old.count(Outcome::Success);
     other.count(Outcome::Failed);
     assert_eq!(samples(&metrics, "twofold_models_loaded"), ["twofold_models_loaded 2"]);
 
     // A reload: the new one is there before the old one is gone, and goes on counting.
-    let new = metrics.model("digits", "1");
+    let new = metrics.model("digits", "1", None);
     drop(old);
     new.count(Outcome::Success);
     new.count(Outcome::Refused);
@@ -144,5 +144,19 @@ fn a_models_series_live_as_long_as_the_model() {
     drop(new);
     assert_eq!(samples(&metrics, "twofold_inference_"), [""; 0]);
     assert_eq!(samples(&metrics, "twofold_models_loaded"), ["twofold_models_loaded 0"]);
-    assert_eq!(metrics.model("digits", "1").counted(Outcome::Success), 0);
+    assert_eq!(metrics.model("digits", "1", None).counted(Outcome::Success), 0);
+}
+
+#[test]
+fn a_packages_digest_tells_its_series_apart() {
+    let metrics = Metrics::new(Home::Local);
+    let old = metrics.model("iris", "1", Some("sha256:aa"));
+    old.count(Outcome::Success);
+    let new = metrics.model("iris", "1", Some("sha256:bb"));
+    assert_eq!(new.counted(Outcome::Success), 0);
+    drop(old);
+    assert_eq!(
+        samples(&metrics, "twofold_inference_requests")[0],
+        r#"twofold_inference_requests_total{model="iris",version="1",digest="sha256:bb",outcome="success"} 0"#
+    );
 }

@@ -1,0 +1,222 @@
+//! Amazon ECR: tokens, new repositories and lists of images. The only file that names the AWS SDK.
+//!
+//! Nothing is built, read or asked before the first token is needed: a start that needs none pays nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex as StdMutex;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_ecr::Client;
+use aws_sdk_ecr::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_ecr::types::{ImageScanningConfiguration, ImageTagMutability};
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use tokio::sync::Mutex;
+
+use super::credentials::Credentials;
+
+/// A token is not used in the last minutes of its twelve hours, so that none expires on its way.
+const RESERVE: Duration = Duration::from_mins(5);
+
+/// Tries of one call. ECR gives 20 tokens a second to an account and region: many environments that start at once are told to
+/// come again, which the SDK does with a growing and random delay.
+const TRIES: u32 = 10;
+
+/// The hosts that take ECR's credentials, and the tokens that were given for them.
+#[derive(Debug)]
+pub(super) struct Ecr {
+    more_hosts: Vec<String>,
+    places: StdMutex<BTreeMap<Place, Arc<Mutex<Option<Token>>>>>,
+}
+
+/// Where a registry is. Both come from the reference, not from the environment; a host that does not say them (one of
+/// `TWOFOLD_ECR_HOSTS`) has the environment's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    account: Option<String>,
+    region: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Token {
+    credentials: Credentials,
+    expires: SystemTime,
+}
+
+impl Place {
+    /// Reads `ACCOUNT.dkr.ecr.REGION.amazonaws.com`, its FIPS form, China's, and `ACCOUNT.dkr-ecr.REGION.on.aws`.
+    fn of_host(host: &str) -> Option<Self> {
+        let (account, rest) = host.split_once('.')?;
+        let (region, end) = ["dkr.ecr.", "dkr.ecr-fips.", "dkr-ecr.", "dkr-ecr-fips."]
+            .iter()
+            .find_map(|service| rest.strip_prefix(service))?
+            .split_once('.')?;
+        let ours =
+            ["amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "on.aws", "on.amazonwebservices.com.cn"];
+        let digits = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+        let plain = region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        (digits && plain && !region.is_empty() && ours.contains(&end))
+            .then(|| Self { account: Some(account.to_owned()), region: Some(region.to_owned()) })
+    }
+}
+
+impl Ecr {
+    pub(super) fn new(more_hosts: Vec<String>) -> Self {
+        Self { more_hosts, places: StdMutex::default() }
+    }
+
+    fn place(&self, host: &str) -> Option<Place> {
+        Place::of_host(host).or_else(|| self.takes(host).then(Place::default))
+    }
+
+    fn takes(&self, host: &str) -> bool {
+        self.more_hosts.iter().any(|other| other == host)
+    }
+
+    /// Whether a host takes ECR's credentials.
+    pub(super) fn is_at(&self, host: &str) -> bool {
+        self.place(host).is_some()
+    }
+
+    /// The credentials for a host. However many wait, one call is in flight; what it gave serves all of them, and whoever comes
+    /// until shortly before it expires. `refused` are credentials that the registry did not take: they are not given again.
+    pub(super) async fn credentials(
+        &self,
+        host: &str,
+        refused: Option<&Credentials>,
+    ) -> Result<Credentials, String> {
+        let place = self.place(host).unwrap_or_default();
+        let held = {
+            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(places.entry(place.clone()).or_default())
+        };
+        let mut held = held.lock().await;
+        if let Some(token) = &*held
+            && refused != Some(&token.credentials)
+            && SystemTime::now() + RESERVE < token.expires
+        {
+            return Ok(token.credentials.clone());
+        }
+        let token = token(&place).await?;
+        let credentials = token.credentials.clone();
+        *held = Some(token);
+        Ok(credentials)
+    }
+
+    /// Makes a repository whose tags cannot be moved and whose images are scanned. One that is there already is left as it is.
+    pub(super) async fn create_repository(&self, host: &str, repository: &str) -> Result<(), String> {
+        let Some(place) = self.place(host) else {
+            return Err(format!("{host} is no registry of ECR: make the repository with its own tools"));
+        };
+        let made = client(&place)
+            .await?
+            .create_repository()
+            .set_registry_id(place.account)
+            .repository_name(repository)
+            .image_tag_mutability(ImageTagMutability::Immutable)
+            .image_scanning_configuration(ImageScanningConfiguration::builder().scan_on_push(true).build())
+            .send()
+            .await;
+        match made {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("RepositoryAlreadyExistsException") => Ok(()),
+            Err(error) => Err(failed("CreateRepository", &error)),
+        }
+    }
+}
+
+async fn client(place: &Place) -> Result<Client, String> {
+    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let retries = RetryConfig::standard()
+        .with_max_attempts(TRIES)
+        .with_initial_backoff(Duration::from_millis(500))
+        .with_max_backoff(Duration::from_secs(8));
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(Duration::from_secs(10))
+        .operation_timeout(Duration::from_mins(1))
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .retry_config(retries)
+        .timeout_config(timeouts);
+    if let Some(region) = &place.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    let config = loader.load().await;
+    if config.region().is_none() {
+        return Err("ECR: no region: set AWS_REGION".into());
+    }
+    Ok(Client::new(&config))
+}
+
+async fn token(place: &Place) -> Result<Token, String> {
+    let mut call = client(place).await?.get_authorization_token();
+    if let Some(account) = &place.account {
+        #[expect(
+            deprecated,
+            reason = "the account in the reference; without it the caller's own would be asked"
+        )]
+        {
+            call = call.registry_ids(account);
+        }
+    }
+    let answer = call.send().await.map_err(|error| failed("GetAuthorizationToken", &error))?;
+    let data = answer.authorization_data().first();
+    let credentials = data
+        .and_then(|data| data.authorization_token())
+        .and_then(Credentials::of_basic)
+        .ok_or("ECR: GetAuthorizationToken: the answer holds no token")?;
+    let expires = data
+        .and_then(|data| data.expires_at())
+        .and_then(|at| SystemTime::try_from(*at).ok())
+        .unwrap_or_else(|| SystemTime::now() + Duration::from_hours(1));
+    Ok(Token { credentials, expires })
+}
+
+fn failed<E>(call: &str, error: &E) -> String
+where
+    E: std::error::Error + ProvideErrorMetadata,
+{
+    match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("ECR: {call}: {code}: {message}"),
+        (Some(code), None) => format!("ECR: {call}: {code}"),
+        _ => format!("ECR: {call}: {}", DisplayErrorContext(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_account_and_the_region_come_from_the_host() {
+        let place = |host| Place::of_host(host).map(|place| (place.account.unwrap(), place.region.unwrap()));
+        for (host, region) in [
+            ("123456789012.dkr.ecr.eu-central-1.amazonaws.com", "eu-central-1"),
+            ("123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
+            ("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+            ("123456789012.dkr-ecr.us-west-2.on.aws", "us-west-2"),
+        ] {
+            assert_eq!(place(host), Some(("123456789012".to_owned(), region.to_owned())), "{host}");
+        }
+        for host in [
+            "public.ecr.aws",
+            "dkr.ecr.eu-central-1.amazonaws.com",
+            "12345678901.dkr.ecr.eu-central-1.amazonaws.com",
+            "123456789012.dkr.ecr.eu-central-1.amazonaws.com.evil.example",
+            "123456789012.dkr.ecr.a/b.amazonaws.com",
+            "123456789012.dkr.ecr..amazonaws.com",
+            "127.0.0.1:5000",
+        ] {
+            assert_eq!(place(host), None, "{host}");
+        }
+        let ecr = Ecr::new(vec!["127.0.0.1:5000".into()]);
+        assert!(ecr.is_at("127.0.0.1:5000") && !ecr.is_at("127.0.0.1:5001"));
+    }
+}
