@@ -3,6 +3,7 @@
 //! A setting is one field below. Its flag is the field's name in kebab case, its variable is `TWOFOLD_` and the name in
 //! capitals, its meaning is the doc comment. A flag beats a variable; what is unknown or malformed is refused by name.
 
+mod command;
 mod lambda;
 mod refusal;
 mod values;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use clap::{CommandFactory, FromArgMatches};
 use tracing_subscriber::filter::Targets;
 
+pub use command::{Command, Task};
 pub use lambda::Lambda;
 pub use refusal::Refusal;
 pub use values::{LogFormat, ModelEntry};

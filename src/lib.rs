@@ -22,5 +22,7 @@ pub mod http;
 pub mod app;
 /// What only AWS Lambda needs.
 pub mod lambda;
+/// The tool beside the server: packs, pushes and pulls packages.
+pub mod cli;
 /// SIGTERM or ctrl-c as a future.
 pub mod shutdown;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the crate, and the modules that it may name.
-const MAY_DEPEND_ON: [(&str, &[&str]); 11] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 12] = [
     ("tensor", &[]),
     ("protocol", &["tensor"]),
     ("engine", &["tensor"]),
@@ -18,6 +18,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 11] = [
     ("config", &[]),
     ("lambda", &["http", "config"]),
     ("shutdown", &[]),
+    ("cli", &["tensor", "protocol", "engine", "store", "catalog", "config"]),
 ];
 
 /// Names of other crates, or of their items, and the only files that may hold them.
