@@ -11,6 +11,7 @@ import oip
 import scale
 
 onnxruntime.set_default_logger_severity(4)
+ERROR = 160
 
 
 @dataclass
@@ -23,34 +24,36 @@ class Case:
     inputs: dict
     missing: bool = False
     batches: list = field(default_factory=lambda: list(scale.BATCHES))
-    about: dict = field(default_factory=dict)
+
+
+def attributes(node):
+    """A node's attributes by name, as Python values."""
+    return {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
 
 
 def thresholds(model):
     """(feature, value) of the branches of every tree in the model, without repetition."""
     found = set()
     for node in model.graph.node:
-        attributes = {attribute.name: attribute for attribute in node.attribute}
-        if "nodes_featureids" in attributes:
-            features = attributes["nodes_featureids"].ints
-            values, tensor = attributes.get("nodes_values"), attributes.get("nodes_values_as_tensor")
-            values = numpy_helper.to_array(tensor.t) if tensor is not None else values.floats
-            modes = [mode.decode() for mode in attributes["nodes_modes"].strings]
-            found |= {(f, float(v)) for f, v, mode in zip(features, values, modes) if mode != "LEAF"}
-        elif "nodes_splits" in attributes:
-            values = numpy_helper.to_array(attributes["nodes_splits"].t)
-            found |= {(f, float(v)) for f, v in zip(attributes["nodes_featureids"].ints, values)}
+        known = attributes(node)
+        if node.op_type == "TreeEnsemble":
+            found |= set(zip(known["nodes_featureids"], numpy_helper.to_array(known["nodes_splits"]).tolist()))
+        elif "nodes_featureids" in known:
+            tensor = known.get("nodes_values_as_tensor")
+            values = known["nodes_values"] if tensor is None else numpy_helper.to_array(tensor).tolist()
+            triples = zip(known["nodes_featureids"], values, known["nodes_modes"])
+            found |= {(feature, value) for feature, value, mode in triples if mode != b"LEAF"}
     return sorted(found)
 
 
 def zip_labels(model):
     """The class labels of each ZipMap, by the name of its output."""
-    found = {}
-    for node in model.graph.node:
-        if node.op_type == "ZipMap":
-            attribute = next(a for a in node.attribute if a.name.startswith("classlabels"))
-            found[node.output[0]] = [s.decode() for s in attribute.strings] or list(attribute.ints)
-    return found
+    zips = [node for node in model.graph.node if node.op_type == "ZipMap"]
+    labels = [next(v for name, v in attributes(node).items() if name.startswith("classlabels")) for node in zips]
+    return {
+        node.output[0]: [label.decode() if isinstance(label, bytes) else label for label in known]
+        for node, known in zip(zips, labels)
+    }
 
 
 def as_array(value, labels):
@@ -63,50 +66,84 @@ def as_array(value, labels):
     return value
 
 
-def session(model):
-    """ONNX Runtime on one thread."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+def brief(error):
+    """An error on one short line."""
+    return " ".join(str(error).split())[:ERROR]
+
+
+class Asked:
+    """ONNX Runtime on one thread, with the model of a case."""
+
+    def __init__(self, model):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        loaded = model.SerializeToString()
+        self.session = onnxruntime.InferenceSession(loaded, options, providers=["CPUExecutionProvider"])
+        self.names = [output.name for output in self.session.get_outputs()]
+        self.labels = zip_labels(model)
+
+    def __call__(self, inputs):
+        values = self.session.run(self.names, inputs)
+        return [as_array(value, self.labels.get(name)) for name, value in zip(self.names, values)]
+
+
+def without_refused(asked, inputs, notes):
+    """The rows, those that ONNX Runtime refuses by themselves replaced by ones that it takes."""
+    count = len(next(iter(inputs.values())))
+    try:
+        asked(inputs)
+        return inputs
+    except Exception as error:
+        first, good = error, []
+    for row in range(count):
+        try:
+            asked({name: values[row : row + 1] for name, values in inputs.items()})
+            good.append(row)
+        except Exception:
+            continue
+    if not good or len(good) == count:
+        raise first
+    notes.append(f"{count - len(good)} rows refused by ONNX Runtime and replaced: {brief(first)}")
+    taken = set(good)
+    chosen = [row if row in taken else good[row % len(good)] for row in range(count)]
+    return {name: values[chosen] for name, values in inputs.items()}
+
+
+def rows_axis(shapes, batches):
+    """The axis along which an output's shapes follow the batch."""
+    for axis in range(min(map(len, shapes))):
+        if all(shape[axis] == size for shape, size in zip(shapes, batches)):
+            return axis
+    raise ValueError(f"no axis of {[list(shape) for shape in shapes]} follows the batches {batches}")
 
 
 def answers(case):
-    """What ONNX Runtime answers to each batch: the outputs of all rows, the batches that it took, those that it refused."""
-    running, labels = session(case.model), zip_labels(case.model)
-    names = [output.name for output in running.get_outputs()]
-    rows = len(next(iter(case.inputs.values())))
-    parts, taken, refused, at = [], [], [], 0
+    """What ONNX Runtime answers: the outputs of all rows, and what the JSON says of them and of the case."""
+    notes, refused, taken, parts, at = [], [], [], [], 0
+    asked = Asked(case.model)
+    case.inputs = without_refused(asked, case.inputs, notes)
     for size in case.batches:
         feed = {name: values[at : at + size] for name, values in case.inputs.items()}
         at += size
         try:
-            values = running.run(names, feed)
+            parts.append(asked(feed))
+            taken.append(size)
         except Exception as error:
             if size:
                 raise
-            refused.append({"batch": size, "error": str(error)[:300]})
-            continue
-        parts.append([as_array(value, labels.get(name)) for name, value in zip(names, values)])
-        taken.append(size)
-    if at != rows:
-        raise ValueError(f"{case.name}: batches of {at} rows, {rows} rows")
-    joined = {}
-    notes = []
-    for name, values in zip(names, zip(*parts)):
-        full = [v for v, size in zip(values, taken) if size]
+            refused.append({"batch": size, "error": brief(error)})
+    outputs, about = {}, {name: {"labels": labels} for name, labels in asked.labels.items()}
+    for name, values in zip(asked.names, zip(*parts)):
+        full = [value for value, size in zip(values, taken) if size]
+        axis = rows_axis([value.shape for value in full], [size for size in taken if size])
+        if axis:
+            about.setdefault(name, {})["axis"] = axis
+        shape = list(full[0].shape)
         for value, size in zip(values, taken):
-            if value.shape != (size, *full[-1].shape[1:]):
+            shape[axis] = size
+            if list(value.shape) != shape:
                 notes.append(f"{name}: a batch of {size} gave {list(value.shape)}")
-        joined[name] = np.concatenate(full)
-        if len(joined[name]) != rows:
-            raise ValueError(f"{case.name}: {name} has {len(joined[name])} rows for {rows}")
-    return joined, taken, refused, notes
-
-
-def write(case, folder):
-    """Writes the model and its rows, and returns the JSON's first part."""
-    outputs, taken, refused, notes = answers(case)
-    about = {name: {"labels": labels} for name, labels in zip_labels(case.model).items()}
+        outputs[name] = np.concatenate(full, axis)
     header = {
         "case": case.name,
         "estimator": case.estimator,
@@ -115,6 +152,12 @@ def write(case, folder):
         "refused": refused,
         "notes": notes,
     }
+    return outputs, about, header
+
+
+def write(case, folder):
+    """Writes the model and its rows, and returns the JSON's first part."""
+    outputs, about, header = answers(case)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(case.model.SerializeToString(deterministic=True))
     oip.write(folder / "rows.oip", header, case.inputs, outputs, about)

@@ -33,8 +33,8 @@ def declared(inputs, module=types):
 
 
 def sklearn(estimator, inputs, opset=NEWEST, ml=3, zipmap=False, **options):
-    """A scikit-learn estimator or pipeline."""
-    if is_classifier(estimator):
+    """A scikit-learn estimator or pipeline; `zipmap` is None for the classifiers that have no such option."""
+    if is_classifier(estimator) and zipmap is not None:
         options["zipmap"] = zipmap
     return skl2onnx.convert_sklearn(
         estimator,

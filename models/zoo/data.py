@@ -88,7 +88,7 @@ def word_rows(rows, seed=6, choice=WORDS, unknown=UNKNOWN):
     return np.array([pool[index] for index in rng.integers(0, len(pool), rows)], object)
 
 
-def integer_rows(like, rows, seed=7, low=-3, high=40):
+def integer_rows(like, rows, low=-3, high=40, seed=7):
     """Integers that the training data holds, and some that it does not."""
     rng = np.random.default_rng(seed)
     base = like[rng.integers(0, len(like), rows)].copy()

@@ -18,7 +18,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
 import case  # noqa: E402
-import families  # noqa: E402
+from families import every  # noqa: E402
 import operators  # noqa: E402
 import scale  # noqa: E402
 from committed import COMMITTED  # noqa: E402
@@ -65,17 +65,19 @@ def main():
     used = collections.defaultdict(lambda: {"opsets": set(), "cases": set(), "nodes": 0, "attributes": set()})
     refused = {}
     done = 0
-    for name, make in families.every():
+    for name, make in every():
         if options.only not in name or (options.fixtures and name not in COMMITTED):
             continue
         started = time.time()
+        stage = "converter"
         try:
             made = make(name)
+            stage = "ONNX Runtime"
             out = operators.outside(made.model)
             folder = options.out / ("outside" if out else "") / name
             header = case.write(made, folder)
         except Exception as error:  # what a converter raises is what we list
-            refused[name] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            refused[name] = f"{stage}: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
             print(f"REFUSED {name}: {refused[name]}")
             continue
         done += 1

@@ -1,8 +1,8 @@
 """The zoo's families: each yields (name, function that makes the case)."""
 
-from . import boosters, linear, pipelines, trees
+from . import bayes, boosters, linear, meta, pipelines, transforms, trees
 
-FAMILIES = [trees, boosters, linear, pipelines]
+FAMILIES = [trees, boosters, linear, bayes, transforms, meta, pipelines]
 
 
 def every():

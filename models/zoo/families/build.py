@@ -1,10 +1,11 @@
 """What the families share: how an estimator becomes a case."""
 
+from functools import partial
+
 import numpy as np
 
 import case
 import convert
-import scale
 import data
 import scale
 
@@ -12,18 +13,59 @@ TRAINING_ROWS = 600
 STRINGS = ["ape", "bee", "crème", "dog", "eel", "fox", "gnu", "hen", "日本", "jay"]
 
 
-def training(count=0, strings=False, dtype=np.float32, missing=False, columns=data.FEATURES, outputs=1):
-    """Features, and classes (if a count is given) or numbers to learn."""
-    values = data.features(TRAINING_ROWS, columns, dtype=dtype)
-    answers = data.classes(values, count) if count else data.targets(values, outputs)
+def training(classes=0, strings=False, dtype=np.float32, missing=False, columns=data.FEATURES, outputs=1, values=None):
+    """Features, and classes (if a count is given) or numbers to learn; `values` turns the numbers into other ones."""
+    inputs = data.features(TRAINING_ROWS, columns, dtype=dtype)
+    if classes and outputs > 1:
+        answers = np.stack([data.classes(inputs, classes, seed) for seed in range(outputs)], axis=1)
+    else:
+        answers = data.classes(inputs, classes) if classes else data.targets(inputs, outputs)
     if strings:
         answers = np.array(STRINGS)[answers]
-    return (data.with_missing(values) if missing else values), answers
+    if values:
+        answers = values(answers)
+    return (data.with_missing(inputs) if missing else inputs), answers
 
 
-def on_numbers(name, estimator, values, answers, converter=convert.sklearn, missing=False, **options):
-    """The case of an estimator that takes one matrix of numbers."""
+def title(estimator):
+    """How the estimator is listed: its class, and for a pipeline those of its steps."""
+    steps = [step for _, step in getattr(estimator, "steps", [])]
+    return ", ".join(title(step) for step in steps) if steps else type(estimator).__name__
+
+
+def number_case(name, make, converter=convert.sklearn, about=None, change=None, given=None, odd=(-3, 40), **options):
+    """The case of an estimator that takes one matrix of numbers; `change` makes other numbers of them.
+
+    Where it makes integers, `odd` is the range that unknown ones are from.
+    """
+    given = given or {}
+    values, answers = training(**given)
+    missing = given.get("missing", False)
+    values = change(values) if change else values
+    estimator = make()
     estimator.fit(values, answers)
     model = converter(estimator, {"input": values}, **options)
-    rows = data.number_rows(values, scale.rows(), case.thresholds(model), missing)
-    return case.Case(name, type(estimator).__name__, model, {"input": rows}, missing)
+    thresholds = case.thresholds(model)
+    if values.dtype.kind == "i":
+        rows = data.integer_rows(values, scale.rows(), *odd)
+    else:
+        rows = data.number_rows(values, scale.rows(), thresholds, missing)
+    return case.Case(name, about or title(estimator), model, {"input": rows}, missing)
+
+
+def classifiers(table, doubles=number_case, **options):
+    """Two classes; ten with strings for labels and a ZipMap; ten of doubles, which `doubles` makes."""
+    for stem, make in table.items():
+        shared = dict(options, make=make)
+        yield f"{stem}_2", partial(number_case, given={"classes": 2}, **shared)
+        strings = {"classes": 10, "strings": True}
+        yield f"{stem}_10_string_zipmap", partial(number_case, given=strings, zipmap=True, **shared)
+        yield f"{stem}_10_double", partial(doubles, given={"classes": 10, "dtype": np.float64}, **shared)
+
+
+def others(table, doubles=number_case, **options):
+    """Regressors and transformers: floats and doubles."""
+    given = options.pop("given", {})
+    for stem, make in table.items():
+        yield stem, partial(number_case, make=make, given=given, **options)
+        yield f"{stem}_double", partial(doubles, make=make, given=given | {"dtype": np.float64}, **options)
