@@ -3,8 +3,8 @@
 import numpy as np
 
 FEATURES = 8
-WORDS = ["red", "green", "blue", "", "élan", "naïve café", "日本", "🦀", " red", "RED"]
-UNKNOWN = ["purple", "unknown", "ré\u0301d", "a" * 300, "red ", "\u00a0", "0", "nan", "🦀🦀"]
+WORDS = ["red", "green", "blue", "", "élan", "naïve café", "日本"]
+UNKNOWN = ["🦀", " red", "RED", "purple", "unknown", "ré\u0301d", "a" * 300, "red ", "\u00a0", "0", "nan", "🦀🦀"]
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 1e-45, -1e-45, 1.1754944e-38, 1e10, -1e10, 3e38, -3e38]
 
 
@@ -38,11 +38,10 @@ def targets(values, count=1, seed=2):
     return made[:, 0] if count == 1 else made
 
 
-def words(rows, seed=3, choice=None):
+def words(rows, seed=3):
     """A word per row."""
-    choice = WORDS[:7] if choice is None else choice
-    picked = np.random.default_rng(seed).integers(0, len(choice), rows)
-    return np.array([choice[index] for index in picked], object)
+    picked = np.random.default_rng(seed).integers(0, len(WORDS), rows)
+    return np.array([WORDS[index] for index in picked], object)
 
 
 def with_missing(values, share=0.1, seed=4):
@@ -81,10 +80,10 @@ def number_rows(like, rows, thresholds=(), missing=False, seed=5, special=True):
     return base[rng.permutation(rows)]
 
 
-def word_rows(rows, seed=6, choice=WORDS, unknown=UNKNOWN):
+def word_rows(rows, seed=6):
     """Known, unknown, empty and non-ASCII words."""
     rng = np.random.default_rng(seed)
-    pool = list(choice) * 3 + list(unknown)
+    pool = WORDS * 6 + UNKNOWN
     return np.array([pool[index] for index in rng.integers(0, len(pool), rows)], object)
 
 

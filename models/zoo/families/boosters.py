@@ -1,5 +1,6 @@
 """XGBoost and LightGBM."""
 
+import json
 from functools import partial
 
 import lightgbm
@@ -19,7 +20,7 @@ import case
 import convert
 import data
 import scale
-from families.build import STRINGS, number_case, training
+from families.build import number_case, training
 
 
 def registered():
@@ -50,8 +51,47 @@ def extreme(kind="Classifier", **options):
     return lambda: getattr(xgboost, f"XGB{kind}")(**(settings | options))
 
 
-def ranked(name, make, converter):
-    """A ranker: groups of rows are put in order."""
+def rewritten(estimator, change, kind):
+    """The estimator with `change` made to its model's JSON, as another kind of estimator."""
+    model = json.loads(estimator.get_booster().save_raw("json"))
+    change(model["learner"])
+    made = kind()
+    made.load_model(bytearray(json.dumps(model).encode()))
+    return made
+
+
+def folded(learner):
+    """DART's weights of trees multiplied into their leaves: what is left is plain boosting, which the converter takes."""
+    dart = learner["gradient_booster"]
+    for tree, weight in zip(dart["gbtree"]["model"]["trees"], dart["weight_drop"]):
+        for node, left in enumerate(tree["left_children"]):
+            if left == -1:
+                leaf = np.float32(tree["split_conditions"][node]) * np.float32(weight)
+                tree["split_conditions"][node] = tree["base_weights"][node] = float(leaf)
+    learner["gradient_booster"] = {**dart["gbtree"], "name": "gbtree"}
+
+
+def unranked(learner):
+    """A ranker's trees as a regressor's: their sum is the score."""
+    learner["objective"] = {"name": "reg:squarederror", "reg_loss_param": {"scale_pos_weight": "1"}}
+
+
+def dart(name, kind="Classifier", **given):
+    """XGBoost's DART, folded."""
+    values, answers = training(**given)
+    trained = extreme(kind, booster="dart", rate_drop=0.3)().fit(values, answers)
+    plain = rewritten(trained, folded, type(trained))
+    return number_rows_case(name, f"{type(trained).__name__}, DART folded", values, convert.xgboost(plain, {"input": values}))
+
+
+def number_rows_case(name, about, values, model):
+    """The case of a model that was made elsewhere."""
+    rows = data.number_rows(values, scale.rows(), case.thresholds(model))
+    return case.Case(name, about, model, {"input": rows})
+
+
+def ranked(name, make, converter, unrank=False):
+    """A ranker: groups of rows are put in order. Its converter may need it as a regressor."""
     values, answers = training()
     grades = np.digitize(answers, np.quantile(answers, [0.25, 0.5, 0.75]))
     estimator = make()
@@ -60,9 +100,8 @@ def ranked(name, make, converter):
         estimator.fit(values, grades, qid=np.repeat(np.arange(len(groups)), 30))
     else:
         estimator.fit(values, grades, group=groups)
-    model = converter(estimator, {"input": values})
-    rows = data.number_rows(values, scale.rows(), case.thresholds(model))
-    return case.Case(name, type(estimator).__name__, model, {"input": rows})
+    plain = rewritten(estimator, unranked, xgboost.XGBRegressor) if unrank else estimator
+    return number_rows_case(name, type(estimator).__name__, values, converter(plain, {"input": values}))
 
 
 def categorical(name, kind="Classifier", classes=2, missing=False, **options):
@@ -94,8 +133,7 @@ def booster(name, library, **parameters):
         settings = parameters | {"verbose": -1, "num_threads": 1, "deterministic": True, "seed": 1, "num_leaves": 15}
         trained = lightgbm.train(settings, lightgbm.Dataset(values, answers), scale.trees())
         model = convert.lightgbm(trained, {"input": values})
-    rows = data.number_rows(values, scale.rows(), case.thresholds(model))
-    return case.Case(name, f"{library.__name__} booster", model, {"input": rows})
+    return number_rows_case(name, f"{library.__name__} booster", values, model)
 
 
 def positive(answers):
@@ -163,7 +201,7 @@ def extreme_cases():
             given = {"classes": classes, "missing": missing}
             yield f"xgboost_classifier_{classes}{'_missing' * missing}", partial(go, make=extreme(), given=given)
         given = {"classes": classes}
-        yield f"xgboost_dart_{classes}", partial(go, make=extreme(booster="dart", rate_drop=0.3), given=given)
+        yield f"xgboost_dart_{classes}", partial(dart, classes=classes)
         yield f"xgboost_forest_{classes}", partial(go, make=extreme("RFClassifier"), given=given)
         yield f"scaler_xgboost_classifier_{classes}_zipmap", partial(
             number_case, make=lambda: make_pipeline(StandardScaler(), extreme()()), given=given, zipmap=True
@@ -179,7 +217,8 @@ def extreme_cases():
         given = {"missing": missing}
         yield f"xgboost_regressor{'_missing' * missing}", partial(go, make=extreme("Regressor"), given=given)
     yield "xgboost_regressor_double", partial(go, make=extreme("Regressor"), given={"dtype": np.float64})
-    yield "xgboost_regressor_dart", partial(go, make=extreme("Regressor", booster="dart", rate_drop=0.3))
+    yield "xgboost_regressor_dart_unaided", partial(go, make=extreme("Regressor", booster="dart", rate_drop=0.3))
+    yield "xgboost_regressor_dart", partial(dart, kind="Regressor")
     yield "xgboost_regressor_linear", partial(go, make=extreme("Regressor", booster="gblinear"))
     yield "xgboost_regressor_forest", partial(go, make=extreme("RFRegressor"))
     yield "xgboost_regressor_outputs", partial(go, make=extreme("Regressor"), given={"outputs": 3})
@@ -192,7 +231,8 @@ def extreme_cases():
         yield f"xgboost_regressor_{objective.split(':')[1]}", partial(go, make=make, given={"values": positive})
     make = extreme("Regressor", objective="reg:logistic")
     yield "xgboost_regressor_logistic", partial(go, make=make, given={"values": share})
-    yield "xgboost_ranker", partial(ranked, make=extreme("Ranker"), converter=convert.xgboost)
+    yield "xgboost_ranker_unaided", partial(ranked, make=extreme("Ranker"), converter=convert.xgboost)
+    yield "xgboost_ranker", partial(ranked, make=extreme("Ranker"), converter=convert.xgboost, unrank=True)
     for objective in ("binary:logistic", "reg:squarederror"):
         stem = objective.split(":")[1]
         yield f"xgboost_booster_{stem}", partial(booster, library=xgboost, objective=objective)

@@ -1,0 +1,208 @@
+"""The tree operators, written by hand: every mode, aggregate, post transform, base value and type."""
+
+from functools import partial
+from itertools import product
+
+import numpy as np
+from onnx import TensorProto, numpy_helper
+
+from families.by_hand import POST, STRINGS, TYPES, graph, numbers
+
+MODES = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"]
+
+
+def trees(count, modes, depth=4, features=4, missing=False, seed=12):
+    """Random trees as rows of (tree, node, mode, feature, value, true, false, tracks), in no order.
+
+    ONNX Runtime takes a tree's nodes only if they stand together and begin with the root.
+    """
+    rng = np.random.default_rng(seed)
+    every, leaves = [], []
+    for tree in rng.permutation(count * 3)[:count]:
+        rows, waiting, found = [], [(0, 0)], 0
+        while waiting:
+            node, level = waiting.pop()
+            if level == depth or (level and rng.random() < 0.15):
+                rows.append((tree, node, "LEAF", 0, 0.0, 0, 0, 0))
+                leaves.append((tree, node))
+                continue
+            true, false = found + 1, found + 2
+            found += 2
+            value = rng.integers(-5, 6) / 2
+            tracks = int(missing and rng.random() < 0.5)
+            rows.append((tree, node, modes[rng.integers(len(modes))], rng.integers(features), value, true, false, tracks))
+            waiting += [(true, level + 1), (false, level + 1)]
+        every += [rows[0], *(rows[1 + index] for index in rng.permutation(len(rows) - 1))]
+    return every, leaves
+
+
+def nodes(rows, missing, double):
+    """The attributes of the nodes."""
+    columns = list(zip(*rows))
+    names = ["treeids", "nodeids", "modes", "featureids", "values", "truenodeids", "falsenodeids"]
+    found = {f"nodes_{name}": list(column) for name, column in zip(names, columns)}
+    found = {name: [v if isinstance(v, (str, float)) else int(v) for v in column] for name, column in found.items()}
+    if missing:
+        found["nodes_missing_value_tracks_true"] = list(columns[7])
+    return as_tensors(found, ["nodes_values"]) if double else found
+
+
+def as_tensors(attributes, names):
+    """The attributes with some of them as tensors of doubles."""
+    kept = {name: value for name, value in attributes.items() if name not in names}
+    found = [name for name in names if name in attributes]
+    return kept | {f"{n}_as_tensor": numpy_helper.from_array(np.array(attributes[n], np.float64), n) for n in found}
+
+
+def regressor(
+    name, modes=MODES[:1], targets=1, aggregate="SUM", post="NONE", base=None, missing=False, dtype=np.float32, double=False
+):
+    """A TreeEnsembleRegressor; some leaves weigh on several targets, and with three of them some on none."""
+    rows, leaves = trees(5, modes, missing=missing)
+    rng = np.random.default_rng(13)
+    weights = [(t, n, target) for t, n in leaves for target in range(targets) if targets < 3 or rng.random() < 0.6]
+    attributes = nodes(rows, missing, double) | {
+        "target_treeids": [int(t) for t, _, _ in weights],
+        "target_nodeids": [int(n) for _, n, _ in weights],
+        "target_ids": [target for _, _, target in weights],
+        "target_weights": [float(v) for v in np.round(rng.standard_normal(len(weights)), 3)],
+        "n_targets": targets,
+        "aggregate_function": aggregate,
+        "post_transform": post,
+    }
+    if base is not None:
+        attributes["base_values"] = base
+    if double:
+        attributes = as_tensors(attributes, ["target_weights", "base_values"])
+    inputs = {"x": numbers(dtype, missing=missing, thresholds=[(r[3], r[4]) for r in rows])}
+    return graph(name, "TreeEnsembleRegressor", inputs, [TensorProto.FLOAT], missing=missing, **attributes)
+
+
+def classifier(
+    name, classes=3, post="NONE", base=None, strings=False, ids=None, positive=False, missing=False, dtype=np.float32,
+    double=False, modes=MODES[:1],
+):
+    """A TreeEnsembleClassifier; `ids` are the classes that leaves weigh on, all of them unless given."""
+    rows, leaves = trees(4, modes, missing=missing)
+    rng = np.random.default_rng(14)
+    weights = [(t, n, class_id) for t, n in leaves for class_id in (range(classes) if ids is None else ids)]
+    made = np.round(rng.random(len(weights)) if positive else rng.standard_normal(len(weights)), 3)
+    labels = {"classlabels_strings": STRINGS[:classes]} if strings else {"classlabels_int64s": [7, -2, 30, 4][:classes]}
+    attributes = nodes(rows, missing, double) | {
+        "class_treeids": [int(t) for t, _, _ in weights],
+        "class_nodeids": [int(n) for _, n, _ in weights],
+        "class_ids": [class_id for _, _, class_id in weights],
+        "class_weights": [float(v) for v in made],
+        "post_transform": post,
+        **labels,
+    }
+    if base is not None:
+        attributes["base_values"] = base
+    if double:
+        attributes = as_tensors(attributes, ["class_weights", "base_values"])
+    inputs = {"x": numbers(dtype, missing=missing, thresholds=[(r[3], r[4]) for r in rows])}
+    outputs = [TensorProto.STRING if strings else TensorProto.INT64, TensorProto.FLOAT]
+    return graph(name, "TreeEnsembleClassifier", inputs, outputs, missing=missing, **attributes)
+
+
+def ensemble(name, dtype=np.float32, aggregate=1, post=0, targets=2, member=False, missing=False, modes=range(6), depth=4):
+    """The TreeEnsemble of version 5: leaves apart from branches, and sets of values to be a member of."""
+    rng = np.random.default_rng(15)
+    found = {name: [] for name in ("modes", "featureids", "splits", "truenodeids", "trueleafs", "falsenodeids", "falseleafs", "tracks")}
+    sets, leaf_targets, leaf_weights, roots = [], [], [], []
+
+    def leaf():
+        leaf_targets.append(int(rng.integers(targets)))
+        leaf_weights.append(float(np.round(rng.standard_normal(), 3)))
+        return len(leaf_targets) - 1
+
+    def branch(level):
+        here = len(found["modes"])
+        for column in found.values():
+            column.append(0)
+        mode = 6 if member and rng.random() < 0.5 else int(rng.choice(list(modes)))
+        found["modes"][here] = mode
+        found["featureids"][here] = int(rng.integers(4))
+        found["splits"][here] = float(rng.integers(-5, 6) / 2) if mode != 6 else 0.0
+        found["tracks"][here] = int(missing and rng.random() < 0.5)
+        if mode == 6:
+            sets.append((here, sorted(rng.choice(np.arange(1, 7), 3, replace=False))))
+        for side in ("true", "false"):
+            ends = level == depth or rng.random() < 0.2
+            found[f"{side}nodeids"][here] = leaf() if ends else branch(level + 1)
+            found[f"{side}leafs"][here] = int(ends)
+        return here
+
+    for _ in range(4):
+        roots.append(branch(1))
+    tensor = lambda name, values, kind=dtype: numpy_helper.from_array(np.array(values, kind), name)  # noqa: E731
+    attributes = {
+        "tree_roots": roots,
+        "nodes_modes": tensor("nodes_modes", found["modes"], np.uint8),
+        "nodes_featureids": found["featureids"],
+        "nodes_splits": tensor("nodes_splits", found["splits"]),
+        "nodes_truenodeids": found["truenodeids"],
+        "nodes_trueleafs": found["trueleafs"],
+        "nodes_falsenodeids": found["falsenodeids"],
+        "nodes_falseleafs": found["falseleafs"],
+        "leaf_targetids": leaf_targets,
+        "leaf_weights": tensor("leaf_weights", leaf_weights),
+        "n_targets": targets,
+        "aggregate_function": aggregate,
+        "post_transform": post,
+    }
+    if missing:
+        attributes["nodes_missing_value_tracks_true"] = found["tracks"]
+    if member:
+        joined = [value for _, values in sorted(sets) for value in [*values, np.nan]]
+        attributes["membership_values"] = tensor("membership_values", joined)
+    inputs = {"x": numbers(dtype, missing=missing, thresholds=list(zip(found["featureids"], found["splits"])))}
+    return graph(
+        name, "TreeEnsemble", inputs, [TYPES[np.dtype(dtype)]], ml=5, opset=21, missing=missing, **attributes
+    )
+
+
+def cases():
+    """Each with what makes it."""
+    for mode in MODES:
+        yield f"hand_trees_{mode.lower()}", partial(regressor, modes=[mode])
+    yield "hand_trees_every_mode", partial(regressor, modes=MODES, missing=True)
+    for aggregate, targets in product(["SUM", "AVERAGE", "MIN", "MAX"], [1, 3]):
+        base = [0.5, -1.25, 2.0][:targets]
+        stem = f"hand_trees_{aggregate.lower()}_{targets}"
+        yield stem, partial(regressor, targets=targets, aggregate=aggregate)
+        yield f"{stem}_base", partial(regressor, targets=targets, aggregate=aggregate, base=base)
+    for post, targets in product(POST[1:], [1, 2]):
+        yield f"hand_trees_{post.lower()}_{targets}", partial(regressor, targets=targets, post=post)
+    for dtype in (np.float64, np.int64, np.int32):
+        yield f"hand_trees_{np.dtype(dtype).name}", partial(regressor, modes=MODES, dtype=dtype)
+    yield "hand_trees_as_tensor", partial(
+        regressor, modes=MODES, dtype=np.float64, double=True, base=[0.1, 0.2], targets=2, missing=True
+    )
+    for post in POST:
+        end = post.lower()
+        yield f"hand_tree_classes_3_{end}", partial(classifier, post=post, positive=post == "PROBIT")
+        yield f"hand_tree_classes_2_{end}", partial(classifier, classes=2, post=post, strings=True)
+        # One score for two classes: what boosting writes.
+        yield f"hand_tree_classes_one_score_{end}", partial(classifier, classes=2, post=post, ids=[0])
+        yield f"hand_tree_classes_one_score_1_{end}", partial(classifier, classes=2, post=post, ids=[1])
+        yield f"hand_tree_classes_one_score_positive_{end}", partial(
+            classifier, classes=2, post=post, ids=[0], positive=True, strings=True
+        )
+    yield "hand_tree_classes_base", partial(classifier, base=[0.5, -0.25, 1.0], modes=MODES, missing=True)
+    yield "hand_tree_classes_one_base", partial(classifier, classes=2, base=[0.3], ids=[0], post="LOGISTIC")
+    yield "hand_tree_classes_some", partial(classifier, classes=4, ids=[1, 3])
+    yield "hand_tree_classes_as_tensor", partial(classifier, dtype=np.float64, double=True, base=[0.1, 0.2, 0.3], modes=MODES)
+    for dtype in (np.float64, np.int64, np.int32):
+        yield f"hand_tree_classes_{np.dtype(dtype).name}", partial(classifier, dtype=dtype, modes=MODES)
+    for dtype in (np.float32, np.float64):
+        stem = f"hand_tree_ensemble_{np.dtype(dtype).name}"
+        yield stem, partial(ensemble, dtype=dtype)
+        yield f"{stem}_missing", partial(ensemble, dtype=dtype, missing=True)
+        yield f"{stem}_member", partial(ensemble, dtype=dtype, member=True)
+        yield f"{stem}_member_missing", partial(ensemble, dtype=dtype, member=True, missing=True)
+        for aggregate in range(4):
+            yield f"{stem}_aggregate{aggregate}", partial(ensemble, dtype=dtype, aggregate=aggregate, targets=1)
+        for post in range(1, 5):
+            yield f"{stem}_post{post}", partial(ensemble, dtype=dtype, post=post)
+    yield "hand_tree_ensemble_shallow", partial(ensemble, depth=1)
