@@ -8,7 +8,7 @@ PLAIN = set(
     """Cast Identity Constant Shape Reshape Flatten Squeeze Unsqueeze Concat Split Slice Gather Transpose Where
     Equal Less LessOrEqual Greater GreaterOrEqual And Or Not Xor Add Sub Mul Div Pow Sqrt Exp Log Abs Neg Sign
     Floor Ceil Sigmoid Tanh Relu Softmax LogSoftmax Clip MatMul Gemm ReduceSum ReduceMean ReduceMax ReduceMin
-    ReduceSumSquare ReduceL1 ReduceL2 ArgMax ArgMin TopK IsNaN Max Min Sum ConstantOfShape Expand Tile""".split()
+    ReduceSumSquare ReduceL1 ReduceL2 ReduceLogSumExp ReduceProd Reciprocal ArgMax ArgMin TopK IsNaN Max Min Sum ConstantOfShape Expand Tile""".split()
 )
 
 
