@@ -20,7 +20,7 @@ import case
 import convert
 import data
 import scale
-from families.build import number_case, training
+from families.build import asked_about, number_case, training
 
 
 def registered():
@@ -81,13 +81,7 @@ def dart(name, kind="Classifier", **given):
     values, answers = training(**given)
     trained = extreme(kind, booster="dart", rate_drop=0.3)().fit(values, answers)
     plain = rewritten(trained, folded, type(trained))
-    return number_rows_case(name, f"{type(trained).__name__}, DART folded", values, convert.xgboost(plain, {"input": values}))
-
-
-def number_rows_case(name, about, values, model):
-    """The case of a model that was made elsewhere."""
-    rows = data.number_rows(values, scale.rows(), case.thresholds(model))
-    return case.Case(name, about, model, {"input": rows})
+    return asked_about(name, f"{type(trained).__name__}, DART folded", trained, convert.xgboost(plain, {"input": values}), values)
 
 
 def ranked(name, make, converter, unrank=False):
@@ -101,7 +95,7 @@ def ranked(name, make, converter, unrank=False):
     else:
         estimator.fit(values, grades, group=groups)
     plain = rewritten(estimator, unranked, xgboost.XGBRegressor) if unrank else estimator
-    return number_rows_case(name, type(estimator).__name__, values, converter(plain, {"input": values}))
+    return asked_about(name, None, estimator, converter(plain, {"input": values}), values)
 
 
 def categorical(name, kind="Classifier", classes=2, missing=False, **options):
@@ -116,11 +110,12 @@ def categorical(name, kind="Classifier", classes=2, missing=False, **options):
     estimator = light(kind, categorical_feature=[0, 1], min_data_per_group=5, cat_smooth=1.0, **options)()
     estimator.fit(values, answers)
     model = convert.lightgbm(estimator, {"input": values})
-    rows = data.number_rows(values, scale.rows(), case.thresholds(model), missing)
+    made = asked_about(name, f"{type(estimator).__name__}, categories", estimator, model, values, missing)
     rng = np.random.default_rng(9)
-    known = rng.random(rows[:, :2].shape) < 0.8
-    rows[:, :2][known] = rng.choice([*range(14), 3.5, -1], known.sum())
-    return case.Case(name, f"{type(estimator).__name__}, categories", model, {"input": rows}, missing)
+    codes = made.inputs["input"][:, :2]
+    known = rng.random(codes.shape) < 0.8
+    codes[known] = rng.choice([*range(14), 3.5, -1], known.sum())
+    return made
 
 
 def booster(name, library, **parameters):
@@ -133,7 +128,8 @@ def booster(name, library, **parameters):
         settings = parameters | {"verbose": -1, "num_threads": 1, "deterministic": True, "seed": 1, "num_leaves": 15}
         trained = lightgbm.train(settings, lightgbm.Dataset(values, answers), scale.trees())
         model = convert.lightgbm(trained, {"input": values})
-    return number_rows_case(name, f"{library.__name__} booster", values, model)
+    rows = data.number_rows(values, scale.rows(), case.thresholds(model), huge=True)
+    return case.Case(name, f"{library.__name__} booster", model, {"input": rows})
 
 
 def positive(answers):

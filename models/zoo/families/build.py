@@ -33,6 +33,40 @@ def title(estimator):
     return ", ".join(title(step) for step in steps) if steps else type(estimator).__name__
 
 
+def only_compares(model):
+    """Whether the model has trees, and nothing that multiplies numbers and adds them."""
+    operators = {node.op_type for node in model.graph.node}
+    return any("Tree" in operator for operator in operators) and not operators & {
+        "LinearClassifier", "LinearRegressor", "MatMul", "Gemm", "Scaler", "Normalizer", "Mul", "Sub", "ReduceSum"
+    }
+
+
+def agreement(estimator, model, values):
+    """The share of rows to which ONNX Runtime answers as the estimator does; None if they cannot be compared."""
+    try:
+        answers = case.Asked(model)({"input": values})
+    except Exception:
+        return None
+    own = estimator.predict(values) if hasattr(estimator, "predict") else estimator.transform(values)
+    own = own.toarray() if hasattr(own, "toarray") else np.asarray(own)
+    given = answers[0].reshape(len(values), -1) if answers[0].size == own.size else None
+    if given is None:
+        return 0.0
+    own = own.reshape(given.shape)
+    if own.dtype.kind == "f":
+        close = np.isclose(own, given, rtol=1e-3, atol=1e-3, equal_nan=True)
+    else:
+        close = own == given
+    return float(close.all(axis=1).mean())
+
+
+def asked_about(name, about, estimator, model, values, missing=False):
+    """The case of a model that takes a matrix of numbers."""
+    share = agreement(estimator, model, values[:200])
+    rows = data.number_rows(values, scale.rows(), case.thresholds(model), missing, huge=only_compares(model))
+    return case.Case(name, about or title(estimator), model, {"input": rows}, missing, agreement=share)
+
+
 def number_case(name, make, converter=convert.sklearn, about=None, change=None, given=None, odd=(-3, 40), **options):
     """The case of an estimator that takes one matrix of numbers; `change` makes other numbers of them.
 
@@ -40,17 +74,14 @@ def number_case(name, make, converter=convert.sklearn, about=None, change=None, 
     """
     given = given or {}
     values, answers = training(**given)
-    missing = given.get("missing", False)
     values = change(values) if change else values
     estimator = make()
     estimator.fit(values, answers)
     model = converter(estimator, {"input": values}, **options)
-    thresholds = case.thresholds(model)
+    made = asked_about(name, about, estimator, model, values, given.get("missing", False))
     if values.dtype.kind == "i":
-        rows = data.integer_rows(values, scale.rows(), *odd)
-    else:
-        rows = data.number_rows(values, scale.rows(), thresholds, missing)
-    return case.Case(name, about or title(estimator), model, {"input": rows}, missing)
+        made.inputs = {"input": data.integer_rows(values, scale.rows(), *odd)}
+    return made
 
 
 def classifiers(table, doubles=number_case, **options):

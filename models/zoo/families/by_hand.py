@@ -25,7 +25,7 @@ def declared(name, values):
     return helper.make_tensor_value_info(name, TYPES[values.dtype], [None, *values.shape[1:]])
 
 
-def graph(name, operator, inputs, outputs, ml=3, opset=17, domain=ML, missing=False, constants=None, **attributes):
+def graph(name, operator, inputs, outputs, ml=3, opset=17, domain=ML, missing=False, constants=None, strays="", **attributes):
     """A case of one node; `outputs` holds a type per output, `constants` the inputs that are part of the model."""
     constants = constants or {}
     names = [*inputs, *constants]
@@ -44,16 +44,18 @@ def graph(name, operator, inputs, outputs, ml=3, opset=17, domain=ML, missing=Fa
     opsets = [helper.make_opsetid("", opset), helper.make_opsetid(ML, ml)]
     model = helper.make_model(made, producer_name="twofold", opset_imports=opsets[: 2 if domain else 1])
     model.ir_version = 8
-    return case.Case(name, f"{operator}, by hand", model, inputs, missing)
+    return case.Case(name, f"{operator}, by hand", model, inputs, missing, strays=strays)
 
 
-def numbers(dtype=np.float32, columns=4, missing=False, thresholds=()):
+def numbers(dtype=np.float32, columns=4, missing=False, thresholds=(), nan=True):
     """Rows of halves, which thresholds meet, and of edges; integers if the type is one."""
     dtype = np.dtype(dtype)
     rng = np.random.default_rng(11)
     values = rng.integers(-6, 7, (scale.rows(), columns)) / (2 if dtype.kind == "f" else 1)
     if dtype.kind != "f":
         return values.astype(dtype)
-    edges = data.number_rows(values.astype(dtype), scale.rows(), thresholds, missing)
+    edges = data.number_rows(values.astype(dtype), scale.rows(), thresholds, missing, huge=bool(thresholds))
+    if not nan:
+        edges = np.where(np.isnan(edges), dtype.type(0.5), edges)
     half = scale.rows() // 2
     return np.concatenate([values[:half].astype(dtype), edges[half:]])

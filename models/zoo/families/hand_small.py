@@ -39,8 +39,10 @@ def linear_cases():
         end = post.lower()
         yield f"hand_linear_classes_3_{end}", partial(linear, post=post)
         yield f"hand_linear_classes_2_{end}", partial(linear, classes=2, post=post, strings=True)
-        yield f"hand_linear_classes_one_row_{end}", partial(linear, classes=2, rows=1, post=post)
-        yield f"hand_linear_classes_one_row_string_{end}", partial(linear, classes=2, rows=1, post=post, strings=True)
+        if post != "PROBIT":
+            # There, ONNX Runtime answers with memory that it never wrote.
+            yield f"hand_linear_classes_one_row_{end}", partial(linear, classes=2, rows=1, post=post)
+            yield f"hand_linear_classes_one_row_string_{end}", partial(linear, classes=2, rows=1, post=post, strings=True)
         for targets in (1, 3):
             yield f"hand_linear_targets_{targets}_{end}", partial(
                 linear, operator="LinearRegressor", classes=targets, post=post
