@@ -155,6 +155,8 @@ def light_cases():
         for kind in ("dart", "rf"):
             make = light(boosting_type=kind, **({"bagging_freq": 1, "bagging_fraction": 0.6} if kind == "rf" else {}))
             yield f"lightgbm_{kind}_{classes}", partial(go, make=make, given={"classes": classes})
+    odd = {"classes": 3, "labels": [7, -2, 30]}
+    yield "lightgbm_classifier_3_labels", partial(go, make=light(), given=odd, zipmap=True)
     make = light(objective="multiclassova")
     yield "lightgbm_classifier_10_ova", partial(go, make=make, given={"classes": 10})
     yield "lightgbm_classifier_zero_as_missing", partial(go, make=light(zero_as_missing=True), given={"classes": 2})
@@ -202,7 +204,6 @@ def extreme_cases():
         yield f"scaler_xgboost_classifier_{classes}_zipmap", partial(
             number_case, make=lambda: make_pipeline(StandardScaler(), extreme()()), given=given, zipmap=True
         )
-    yield "xgboost_classifier_2_string", partial(go, make=extreme(), given={"classes": 2, "strings": True})
     yield "xgboost_classifier_hinge", partial(go, make=extreme(objective="binary:hinge"), given={"classes": 2})
     yield "xgboost_classifier_softmax", partial(go, make=extreme(objective="multi:softmax"), given={"classes": 3})
     yield "xgboost_classifier_base_score", partial(go, make=extreme(base_score=0.2), given={"classes": 2})

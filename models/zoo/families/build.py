@@ -13,7 +13,10 @@ TRAINING_ROWS = 600
 STRINGS = ["ape", "bee", "crème", "dog", "eel", "fox", "gnu", "hen", "日本", "jay"]
 
 
-def training(classes=0, strings=False, dtype=np.float32, missing=False, columns=data.FEATURES, outputs=1, values=None):
+def training(
+    classes=0, strings=False, dtype=np.float32, missing=False, columns=data.FEATURES, outputs=1, values=None,
+    labels=None,
+):
     """Features, and classes (if a count is given) or numbers to learn; `values` turns the numbers into other ones."""
     inputs = data.features(TRAINING_ROWS, columns, dtype=dtype)
     if classes and outputs > 1:
@@ -22,6 +25,8 @@ def training(classes=0, strings=False, dtype=np.float32, missing=False, columns=
         answers = data.classes(inputs, classes) if classes else data.targets(inputs, outputs)
     if strings:
         answers = np.array(STRINGS)[answers]
+    if labels:
+        answers = np.array(labels)[answers]
     if values:
         answers = values(answers)
     return (data.with_missing(inputs) if missing else inputs), answers
@@ -47,7 +52,8 @@ def agreement(estimator, model, values):
         answers = case.Asked(model)({"input": values})
     except Exception:
         return None
-    own = estimator.predict(values) if hasattr(estimator, "predict") else estimator.transform(values)
+    selects = hasattr(estimator, "get_support") or not hasattr(estimator, "predict")
+    own = estimator.transform(values) if selects else estimator.predict(values)
     own = own.toarray() if hasattr(own, "toarray") else np.asarray(own)
     given = answers[0].reshape(len(values), -1) if answers[0].size == own.size else None
     if given is None:
@@ -78,10 +84,11 @@ def number_case(name, make, converter=convert.sklearn, about=None, change=None, 
     estimator = make()
     estimator.fit(values, answers)
     model = converter(estimator, {"input": values}, **options)
-    made = asked_about(name, about, estimator, model, values, given.get("missing", False))
     if values.dtype.kind == "i":
-        made.inputs = {"input": data.integer_rows(values, scale.rows(), *odd)}
-    return made
+        rows = data.integer_rows(values, scale.rows(), *odd)
+        share = agreement(estimator, model, values[:200])
+        return case.Case(name, about or title(estimator), model, {"input": rows}, agreement=share)
+    return asked_about(name, about, estimator, model, values, given.get("missing", False))
 
 
 def classifiers(table, doubles=number_case, **options):
@@ -89,8 +96,8 @@ def classifiers(table, doubles=number_case, **options):
     for stem, make in table.items():
         shared = dict(options, make=make)
         yield f"{stem}_2", partial(number_case, given={"classes": 2}, **shared)
-        strings = {"classes": 10, "strings": True}
-        yield f"{stem}_10_string_zipmap", partial(number_case, given=strings, zipmap=True, **shared)
+        words = {"classes": 10, "strings": True}
+        yield f"{stem}_10_string_zipmap", partial(number_case, given=words, zipmap=True, **shared)
         yield f"{stem}_10_double", partial(doubles, given={"classes": 10, "dtype": np.float64}, **shared)
 
 

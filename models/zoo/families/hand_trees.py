@@ -15,7 +15,7 @@ NAN = "ONNX Runtime sends NaN down the true branch of BRANCH_NEQ even where miss
 ORDER = "ONNX Runtime refuses trees whose nodes do not stand together, the root first"
 MEMBERS = "ONNX Runtime refuses sets of anything but whole numbers"
 TRANSFORMS = "ONNX Runtime takes the post transforms 1 and 2 of TreeEnsemble for LOGISTIC and SOFTMAX; they are the reverse"
-SIGN = "ONNX Runtime takes the second of two classes where its score is above 0, and the first else, not the greater score"
+SIGN = "of two classes with a score each, ONNX Runtime takes the second where its score is above 0; integer labels are 0 and 1"
 UNVOTED = "ONNX Runtime takes no class for the top one that no leaf weighs on, though its score of 0 is the greatest"
 BASE = "ONNX Runtime answers 0 and not the base value for a target that no leaf weighs on"
 INTEGERS = "ONNX Runtime has no TreeEnsembleRegressor of integers"
@@ -238,7 +238,7 @@ def cases():
             # For one score, ONNX Runtime answers with memory that it never wrote.
             continue
         yield f"hand_tree_classes_2_{end}", partial(classifier, classes=2, post=post, strings=True, strays=SIGN)
-        yield f"hand_tree_classes_2_positive_{end}", partial(classifier, classes=2, post=post, positive=True)
+        yield f"hand_tree_classes_2_positive_{end}", partial(classifier, classes=2, post=post, positive=True, strays=SIGN)
         # One score for two classes: what boosting writes.
         yield f"hand_tree_classes_one_score_{end}", partial(classifier, classes=2, post=post, ids=[0])
         yield f"hand_tree_classes_one_score_1_{end}", partial(classifier, classes=2, post=post, ids=[1])

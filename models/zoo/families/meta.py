@@ -65,7 +65,6 @@ CLASSIFIERS = {
     "one_vs_one_classifier": lambda: multiclass.OneVsOneClassifier(logistic()),
     "output_code_classifier": lambda: multiclass.OutputCodeClassifier(logistic(), random_state=1),
     "grid_search_cv": lambda: model_selection.GridSearchCV(logistic(), {"C": [0.1, 1.0]}, cv=2),
-    "self_training_classifier": lambda: semi_supervised.SelfTrainingClassifier(logistic()),
     "dummy_classifier": lambda: dummy.DummyClassifier(strategy="prior"),
     "scaler_mlp_classifier": lambda: make_pipeline(MinMaxScaler(), network("Classifier")()),
     "gaussian_process_classifier": lambda: gaussian_process.GaussianProcessClassifier(optimizer=None),
@@ -138,6 +137,8 @@ def cases():
     yield "mlp_classifier_multilabel", partial(number_case, make=make, given=labels(2, 3))
     make = CLASSIFIERS["one_vs_rest_classifier"]
     yield "one_vs_rest_classifier_multilabel", partial(number_case, make=make, given=labels(2, 3))
+    trained = lambda: semi_supervised.SelfTrainingClassifier(logistic())  # noqa: E731
+    yield "self_training_classifier_2", partial(number_case, make=trained, given={"classes": 2})
     yield "isotonic_regression", partial(number_case, make=isotonic.IsotonicRegression, given={"columns": 2}, change=lambda v: v[:, :1])
     probable = lambda: svm.SVC(probability=True, random_state=1)  # noqa: E731
     yield "svc_probability_3", partial(number_case, make=probable, given={"classes": 3})

@@ -52,7 +52,6 @@ TRANSFORMERS = {
     "spline_transformer": scaled("SplineTransformer"),
     "function_transformer": scaled("FunctionTransformer"),
     "function_transformer_log": scaled("FunctionTransformer", func=np.log1p),
-    "kernel_centerer": scaled("KernelCenterer"),
     "select_k_best": selected("SelectKBest", "f_regression", k=3),
     "select_percentile": selected("SelectPercentile", "f_regression", percentile=40),
     "select_fdr": selected("SelectFdr", "f_regression"),
@@ -78,7 +77,6 @@ TRANSFORMERS = {
     "sparse_random_projection": lambda: random_projection.SparseRandomProjection(3, random_state=1),
     "nystroem": lambda: kernel_approximation.Nystroem(n_components=5, random_state=1),
     "rbf_sampler": lambda: kernel_approximation.RBFSampler(n_components=5, random_state=1),
-    "neighborhood_components_analysis": lambda: neighbors.NeighborhoodComponentsAnalysis(2, max_iter=5, random_state=1),
     "k_means": lambda: cluster.KMeans(4, n_init=1, random_state=1),
     "mini_batch_k_means": lambda: cluster.MiniBatchKMeans(4, n_init=1, random_state=1),
     "bisecting_k_means": lambda: cluster.BisectingKMeans(3, random_state=1),
@@ -123,6 +121,8 @@ def cases():
     yield from others(IMPUTERS, given={"missing": True})
     # Classes to learn, for chi2; the others ignore them.
     yield from others(POSITIVE, given={"classes": 2}, change=lambda values: np.abs(values) + 1)
+    neighborhood = lambda: neighbors.NeighborhoodComponentsAnalysis(2, max_iter=5, random_state=1)  # noqa: E731
+    yield "neighborhood_components_analysis", partial(number_case, make=neighborhood, given={"classes": 2})
     integers = lambda values: np.round(values).astype(np.int64)  # noqa: E731
     for stem in ("standard_scaler", "polynomial_features_2", "min_max_scaler", "binarizer", "k_means", "select_k_best"):
         yield f"{stem}_integers", partial(number_case, make=TRANSFORMERS[stem], change=integers)

@@ -123,6 +123,11 @@ def cases():
     yield "gradient_boosting_classifier_exponential", partial(number_case, make=exponential, given={"classes": 2})
     started = counted("GradientBoostingClassifier", init=GaussianNB())
     yield "gradient_boosting_classifier_started", partial(number_case, make=started, given={"classes": 3})
+    for stem in ("random_forest_classifier", "decision_tree_classifier", "gradient_boosting_classifier"):
+        for classes, labels in ((2, [3, 7]), (3, [7, -2, 30])):
+            yield f"{stem}_{classes}_labels", partial(
+                number_case, make=CLASSIFIERS[stem], given={"classes": classes, "labels": labels}, zipmap=classes == 3
+            )
     deep = lambda: ensemble.RandomForestClassifier(100, random_state=1, min_samples_leaf=1)  # noqa: E731
     yield "random_forest_classifier_100_deep", partial(number_case, make=deep, given={"classes": 2})
     huge = counted("RandomForestClassifier", n_estimators=12, max_depth=4)
