@@ -28,47 +28,49 @@ NAMES = set(
 )
 
 
-def close(committed, made):
-    """Whether two tensors say the same: words and integers alike, numbers within a thousandth."""
-    if committed.shape != made.shape or committed.dtype != made.dtype:
-        return False
-    if committed.dtype.kind != "f":
-        return bool((committed == made).all())
-    return bool(np.isclose(committed, made, rtol=1e-3, atol=1e-3, equal_nan=True).all())
+# Of a case that training made otherwise, so much must still answer alike: thresholds may move, and rows stand on them.
+ALIKE = 0.75
 
 
-def runs(folder):
-    """Whether ONNX Runtime gives the stored answers to the committed model, to 1e-6; cases answered otherwise are believed."""
-    head, inputs, outputs = oip.read(folder / "rows.oip")
-    if head["strays"]:
-        return True
-    found = case.Asked(onnx.load(folder / "model.onnx"))(inputs)
-    return all(
-        got.shape == stored.shape
-        and bool(
-            np.isclose(got, stored, rtol=1e-6, atol=1e-6, equal_nan=True).all()
-            if stored.dtype.kind == "f"
-            else (got == stored).all()
-        )
-        for got, stored in zip(found, outputs.values())
+def same(got, stored, bound):
+    """Where two tensors say the same: words and integers alike, numbers within a bound."""
+    if got.shape != stored.shape or got.dtype != stored.dtype:
+        return np.zeros(1, bool)
+    return (
+        np.isclose(got, stored, rtol=bound, atol=bound, equal_nan=True) if stored.dtype.kind == "f" else got == stored
     )
+
+
+def answers(model, inputs):
+    """What ONNX Runtime answers to the model in a folder."""
+    return case.Asked(onnx.load(model / "model.onnx"))(inputs)
+
+
+def faulty(name, made, other):
+    """Whether ONNX Runtime gives other answers to a committed model than stored, or far others to one with other bytes."""
+    head, inputs, outputs = oip.read(FOLDER / name / "rows.oip")
+    if head["strays"]:
+        # Not ONNX Runtime's answers. Nothing is trained there, so the bytes must do.
+        return other
+    stored = list(outputs.values())
+    if not all(same(got, kept, 1e-6).all() for got, kept in zip(answers(FOLDER / name, inputs), stored)):
+        return True
+    again = answers(made / name, inputs) if other else stored
+    return not all(same(got, kept, 1e-3).mean() >= ALIKE for got, kept in zip(again, stored))
 
 
 def differing(made, exact):
     """The paths at which tests/zoo and what was made again are not the same.
 
     Training may differ in its last bits from processor to processor, which may move a threshold, and with it a row. So without
-    `exact`, a case with other bytes is held to its stored answers only: ONNX Runtime must still give them.
+    `exact`, a case with other bytes must answer most of the committed rows alike, and the committed model all of them.
     """
-    paths = {
-        str(file.relative_to(folder)) for folder in (FOLDER, made) for file in folder.rglob("*") if file.is_file()
-    }
-    faults, other = [], set()
-    for path in sorted(paths):
-        both = [folder / path for folder in (FOLDER, made)]
-        if not all(file.is_file() for file in both):
-            faults.append(path)
-        elif both[0].read_bytes() != both[1].read_bytes():
-            (faults.append if exact else other.add)(path if exact else path.split("/")[0])
-    print(f"{len(paths)} files, {len(other)} cases with other bytes")
-    return faults + sorted(name for name in {path.split("/")[0] for path in paths} if not runs(FOLDER / name))
+    paths = {str(file.relative_to(folder)) for folder in (FOLDER, made) for file in folder.rglob("*") if file.is_file()}
+    both = {path: [folder / path for folder in (FOLDER, made)] for path in sorted(paths)}
+    faults = [path for path, files in both.items() if not all(file.is_file() for file in files)]
+    if faults:
+        return faults
+    other = [path for path, files in both.items() if files[0].read_bytes() != files[1].read_bytes()]
+    names, others = ({path.split("/")[0] for path in found} for found in (paths, other))
+    print(f"{len(names)} cases, {len(others)} of them with other bytes")
+    return other if exact else sorted(name for name in names if faulty(name, made, name in others))

@@ -1,20 +1,23 @@
 """LISTS.md: what the converters and ONNX Runtime refuse, what is outside, where answers differ, and which operators occur."""
 
 import collections
+import re
 from pathlib import Path
 
 import case
 
 FILE = Path(__file__).parent / "LISTS.md"
-ERROR = 150
+ERROR = 110
 # Below this share of training rows, the converted model is not the estimator.
 AGREEMENT = 0.98
 
 
 def brief(error):
-    """An error's kind and the beginning of its text, on one line of a table."""
-    text = " ".join(str(error).split()).replace("|", "/").replace("<", "‹").replace(">", "›")
-    return f"{type(error).__name__}: {text[:ERROR]}{'…' if len(text) > ERROR else ''}"
+    """An error's kind and the beginning of its text, on one line of a table; or that of a text."""
+    text = re.sub(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", "", " ".join(str(error).split()))
+    text = text.replace("|", "/").replace("<", "‹").replace(">", "›")
+    text = f"{text[:ERROR]}…" if len(text) > ERROR else text
+    return text if isinstance(error, str) else f"{type(error).__name__}: {text}"
 
 
 def table(head, rows):
@@ -31,9 +34,11 @@ class Found:
         self.refused = collections.defaultdict(list)
         self.outside = collections.defaultdict(list)
         self.strays = collections.defaultdict(list)
-        self.replaced = collections.defaultdict(list)
+        self.noted = collections.defaultdict(list)
         self.disagreeing = []
-        self.operators = collections.defaultdict(lambda: {"opsets": set(), "cases": set(), "nodes": 0, "attributes": set()})
+        self.operators = collections.defaultdict(
+            lambda: {"opsets": set(), "cases": set(), "nodes": 0, "attributes": set()}
+        )
 
     def add(self, made, header):
         """Notes a case that was made."""
@@ -41,9 +46,11 @@ class Found:
         if made.strays:
             self.strays[made.strays].append(made.name)
         if made.agreement is not None and made.agreement < AGREEMENT:
-            self.disagreeing.append((made.name, f"{made.agreement:.0%}"))
+            self.disagreeing.append(made.name)
         for note in header["notes"]:
-            self.replaced[note.split(" replaced: ")[-1]].append(made.name)
+            self.noted[note.split(" replaced: ")[-1]].append(made.name)
+        for refused in header["refused"]:
+            self.noted[f"a batch of {refused['batch']}: {brief(refused['error'])}"].append(made.name)
         versions = {opset.domain: opset.version for opset in made.model.opset_import}
         for node in made.model.graph.node:
             seen = self.operators[node.domain, node.op_type]
@@ -100,10 +107,10 @@ class Found:
                 table(["what", "cases"], [(key, ", ".join(found)) for key, found in self.strays.items()]),
                 "## Rows and batches that ONNX Runtime refuses or shapes otherwise\n",
                 "Rows are replaced by others.\n",
-                table(["what", "cases"], [(key, ", ".join(found)) for key, found in self.replaced.items()]),
+                table(["what", "cases"], [(key, ", ".join(found)) for key, found in self.noted.items()]),
                 "## Where the converted model is not the estimator\n",
                 f"On fewer than {AGREEMENT:.0%} of 200 training rows ONNX Runtime answers as the estimator itself does.\n",
-                table(["case", "rows alike"], self.disagreeing),
+                ", ".join(self.disagreeing) + "\n",
                 "## Operators\n",
                 "Over the cases that were made.\n",
                 table(["operator", "opsets", "cases", "nodes", "attributes"], operators),

@@ -1,14 +1,23 @@
-"""The operators that the tabular engine sets out to run; a model with any other is outside."""
+"""The operators that the tabular engine sets out to run; a model with any other is outside.
+
+ReduceLogSumExp is for naive Bayes and mixtures, ReduceProd for polynomials, Reciprocal for SGDClassifier with several classes.
+"""
 
 ML = set(
-    """TreeEnsembleClassifier TreeEnsembleRegressor TreeEnsemble LinearClassifier LinearRegressor Scaler Normalizer Imputer
-    Binarizer OneHotEncoder LabelEncoder CategoryMapper FeatureVectorizer ArrayFeatureExtractor CastMap ZipMap""".split()
+    """
+    TreeEnsembleClassifier TreeEnsembleRegressor TreeEnsemble LinearClassifier LinearRegressor Scaler Normalizer
+    Imputer Binarizer OneHotEncoder LabelEncoder CategoryMapper FeatureVectorizer ArrayFeatureExtractor CastMap
+    ZipMap
+    """.split()
 )
 PLAIN = set(
-    """Cast Identity Constant Shape Reshape Flatten Squeeze Unsqueeze Concat Split Slice Gather Transpose Where
+    """
+    Cast Identity Constant Shape Reshape Flatten Squeeze Unsqueeze Concat Split Slice Gather Transpose Where
     Equal Less LessOrEqual Greater GreaterOrEqual And Or Not Xor Add Sub Mul Div Pow Sqrt Exp Log Abs Neg Sign
     Floor Ceil Sigmoid Tanh Relu Softmax LogSoftmax Clip MatMul Gemm ReduceSum ReduceMean ReduceMax ReduceMin
-    ReduceSumSquare ReduceL1 ReduceL2 ReduceLogSumExp ReduceProd Reciprocal ArgMax ArgMin TopK IsNaN Max Min Sum ConstantOfShape Expand Tile""".split()
+    ReduceSumSquare ReduceL1 ReduceL2 ReduceLogSumExp ReduceProd Reciprocal ArgMax ArgMin TopK IsNaN Max Min Sum
+    ConstantOfShape Expand Tile
+    """.split()
 )
 
 

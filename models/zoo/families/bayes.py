@@ -44,21 +44,31 @@ def cases():
     yield from classifiers(COUNTS, change=counts)
     for classes in (2, 10):
         given = {"classes": classes}
-        yield f"categorical_nb_{classes}", partial(
-            number_case, make=naive_bayes.CategoricalNB, given=given, change=integers, odd=(0, 5)
+        yield (
+            f"categorical_nb_{classes}",
+            partial(number_case, make=naive_bayes.CategoricalNB, given=given, change=integers, odd=(0, 5)),
         )
-        yield f"multinomial_nb_{classes}_integers", partial(
-            number_case, make=naive_bayes.MultinomialNB, given=given, change=integers
+        yield (
+            f"multinomial_nb_{classes}_integers",
+            partial(number_case, make=naive_bayes.MultinomialNB, given=given, change=integers),
         )
-        yield f"bernoulli_nb_{classes}_unbinarized", partial(
-            number_case, make=lambda: naive_bayes.BernoulliNB(binarize=None), given=given,
-            change=lambda values: (values > 0).astype(np.float32),
+        yield (
+            f"bernoulli_nb_{classes}_unbinarized",
+            partial(
+                number_case,
+                make=lambda: naive_bayes.BernoulliNB(binarize=None),
+                given=given,
+                change=lambda values: (values > 0).astype(np.float32),
+            ),
         )
     stem = "linear_discriminant_analysis"
     yield f"{stem}_3_raw_scores", partial(number_case, make=CLASSIFIERS[stem], given={"classes": 3}, raw_scores=True)
-    yield "linear_discriminant_analysis_shrunk", partial(
-        number_case,
-        make=lambda: discriminant_analysis.LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
-        given={"classes": 3},
+    yield (
+        "linear_discriminant_analysis_shrunk",
+        partial(
+            number_case,
+            make=lambda: discriminant_analysis.LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
+            given={"classes": 3},
+        ),
     )
     yield from others(MIXTURES)

@@ -14,7 +14,13 @@ STRINGS = ["ape", "bee", "crème", "dog", "eel", "fox", "gnu", "hen", "日本", 
 
 
 def training(
-    classes=0, strings=False, dtype=np.float32, missing=False, columns=data.FEATURES, outputs=1, values=None,
+    classes=0,
+    strings=False,
+    dtype=np.float32,
+    missing=False,
+    columns=data.FEATURES,
+    outputs=1,
+    values=None,
     labels=None,
 ):
     """Features, and classes (if a count is given) or numbers to learn; `values` turns the numbers into other ones."""
@@ -42,7 +48,15 @@ def only_compares(model):
     """Whether the model has trees, and nothing that multiplies numbers and adds them."""
     operators = {node.op_type for node in model.graph.node}
     return any("Tree" in operator for operator in operators) and not operators & {
-        "LinearClassifier", "LinearRegressor", "MatMul", "Gemm", "Scaler", "Normalizer", "Mul", "Sub", "ReduceSum"
+        "LinearClassifier",
+        "LinearRegressor",
+        "MatMul",
+        "Gemm",
+        "Scaler",
+        "Normalizer",
+        "Mul",
+        "Sub",
+        "ReduceSum",
     }
 
 

@@ -17,6 +17,9 @@ TYPES = {
     np.dtype(object): TensorProto.STRING,
 }
 STRINGS = ["ape", "bee", "crème", "日本"]
+LACKED = "ONNX Runtime refuses it"
+# Of trees, wherever they come from.
+BASE = "ONNX Runtime answers 0 and not the base value for a target that no leaf weighs on"
 POST = ["NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO", "PROBIT"]
 
 
@@ -25,7 +28,9 @@ def declared(name, values):
     return helper.make_tensor_value_info(name, TYPES[values.dtype], [None, *values.shape[1:]])
 
 
-def graph(name, operator, inputs, outputs, ml=3, opset=17, domain=ML, missing=False, constants=None, strays="", **attributes):
+def graph(
+    name, operator, inputs, outputs, ml=3, opset=17, domain=ML, missing=False, constants=None, strays="", **attributes
+):
     """A case of one node; `outputs` holds a type per output, `constants` the inputs that are part of the model."""
     constants = constants or {}
     names = [*inputs, *constants]
@@ -36,7 +41,9 @@ def graph(name, operator, inputs, outputs, ml=3, opset=17, domain=ML, missing=Fa
         "by_hand",
         [declared(input_name, values) for input_name, values in inputs.items()],
         [
-            helper.make_value_info(out, kind) if isinstance(kind, TypeProto) else helper.make_tensor_value_info(out, kind, None)
+            helper.make_value_info(out, kind)
+            if isinstance(kind, TypeProto)
+            else helper.make_tensor_value_info(out, kind, None)
             for out, kind in zip(outs, outputs)
         ],
         [numpy_helper.from_array(np.asarray(values), constant) for constant, values in constants.items()],

@@ -12,9 +12,20 @@ from families.by_hand import TYPES, graph, numbers
 FLOATS = [np.float32, np.float64]
 INTEGERS = [np.int64, np.int32]
 ONE = {
-    "Abs": FLOATS + INTEGERS, "Neg": FLOATS + INTEGERS, "Sign": FLOATS + INTEGERS, "Floor": FLOATS, "Ceil": FLOATS,
-    "Sqrt": FLOATS, "Exp": FLOATS, "Log": FLOATS, "Sigmoid": FLOATS, "Tanh": FLOATS, "Relu": FLOATS, "Softmax": FLOATS,
-    "LogSoftmax": FLOATS, "Identity": FLOATS + INTEGERS,
+    "Abs": FLOATS + INTEGERS,
+    "Neg": FLOATS + INTEGERS,
+    "Sign": FLOATS + INTEGERS,
+    "Floor": FLOATS,
+    "Ceil": FLOATS,
+    "Sqrt": FLOATS,
+    "Exp": FLOATS,
+    "Log": FLOATS,
+    "Sigmoid": FLOATS,
+    "Tanh": FLOATS,
+    "Relu": FLOATS,
+    "Softmax": FLOATS,
+    "LogSoftmax": FLOATS,
+    "Identity": FLOATS + INTEGERS,
 }
 TWO = ["Add", "Sub", "Mul", "Max", "Min", "Sum"]
 COMPARED = ["Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"]
@@ -35,7 +46,9 @@ def wide(dtype, columns=4):
     if np.dtype(dtype).kind == "f":
         rng = np.random.default_rng(21)
         third = len(values) // 3
-        values[:third] = (rng.standard_normal((third, columns)) * np.exp2(rng.integers(-20, 8, (third, columns)))).astype(dtype)
+        values[:third] = (
+            rng.standard_normal((third, columns)) * np.exp2(rng.integers(-20, 8, (third, columns)))
+        ).astype(dtype)
     return values
 
 
@@ -61,7 +74,9 @@ def two(name, operator, dtype, output=None):
 
 def powers(name, dtype):
     """Pow with constants and with a column of exponents."""
-    exponents = np.random.default_rng(22).choice([0, -0.0, 1, 2, 3, -1, 0.5, -2.5, np.inf, -np.inf, np.nan], (scale.rows(), 1))
+    exponents = np.random.default_rng(22).choice(
+        [0, -0.0, 1, 2, 3, -1, 0.5, -2.5, np.inf, -np.inf, np.nan], (scale.rows(), 1)
+    )
     return plain(name, "Pow", {"x": wide(dtype), "y": exponents.astype(dtype)}, [TYPES[np.dtype(dtype)]])
 
 
@@ -131,7 +146,9 @@ def top(name, dtype, largest, count):
     values = np.nan_to_num(numbers(dtype, 6), nan=1.0) if np.dtype(dtype).kind == "f" else numbers(dtype, 6)
     values[::2] = np.clip(values[::2], -1, 1)
     kinds = [TYPES[np.dtype(dtype)], TensorProto.INT64]
-    return plain(name, "TopK", {"x": values}, kinds, constants={"k": np.array([count])}, axis=1, largest=largest, sorted=1)
+    return plain(
+        name, "TopK", {"x": values}, kinds, constants={"k": np.array([count])}, axis=1, largest=largest, sorted=1
+    )
 
 
 def product(name, dtype, operator, width=33, **attributes):
@@ -141,7 +158,9 @@ def product(name, dtype, operator, width=33, **attributes):
     constants = {"b": np.round(rng.standard_normal(shape), 3).astype(dtype)}
     if operator == "Gemm":
         constants["c"] = np.round(rng.standard_normal(7), 3).astype(dtype)
-    return plain(name, operator, {"a": numbers(dtype, width)}, [TYPES[np.dtype(dtype)]], constants=constants, **attributes)
+    return plain(
+        name, operator, {"a": numbers(dtype, width)}, [TYPES[np.dtype(dtype)]], constants=constants, **attributes
+    )
 
 
 def cases():
@@ -156,18 +175,26 @@ def cases():
         yield f"plain_div_{short(dtype)}", partial(two, operator="Div", dtype=dtype)
         yield f"plain_matmul_{short(dtype)}", partial(product, dtype=dtype, operator="MatMul")
         yield f"plain_gemm_{short(dtype)}", partial(product, dtype=dtype, operator="Gemm")
-        yield f"plain_gemm_scaled_{short(dtype)}", partial(
-            product, dtype=dtype, operator="Gemm", transB=1, alpha=0.5, beta=2.0
+        yield (
+            f"plain_gemm_scaled_{short(dtype)}",
+            partial(product, dtype=dtype, operator="Gemm", transB=1, alpha=0.5, beta=2.0),
         )
         for operator in REDUCED:
             if operator == "ReduceSum":
-                yield f"plain_reducesum_{short(dtype)}", partial(
-                    plain, operator=operator, inputs={"x": numbers(dtype)}, outputs=[TYPES[np.dtype(dtype)]],
-                    constants={"axes": np.array([1])},
+                yield (
+                    f"plain_reducesum_{short(dtype)}",
+                    partial(
+                        plain,
+                        operator=operator,
+                        inputs={"x": numbers(dtype)},
+                        outputs=[TYPES[np.dtype(dtype)]],
+                        constants={"axes": np.array([1])},
+                    ),
                 )
             else:
-                yield f"plain_{operator.lower()}_{short(dtype)}", partial(
-                    one, operator=operator, dtype=dtype, axes=[1], keepdims=0
+                yield (
+                    f"plain_{operator.lower()}_{short(dtype)}",
+                    partial(one, operator=operator, dtype=dtype, axes=[1], keepdims=0),
                 )
     for dtype in FLOATS + INTEGERS:
         end = short(dtype)
@@ -175,19 +202,24 @@ def cases():
             if operator != "Sum" or dtype in FLOATS:
                 yield f"plain_{operator.lower()}_{end}", partial(two, operator=operator, dtype=dtype)
         for operator in COMPARED:
-            yield f"plain_{operator.lower()}_{end}", partial(two, operator=operator, dtype=dtype, output=TensorProto.BOOL)
+            yield (
+                f"plain_{operator.lower()}_{end}",
+                partial(two, operator=operator, dtype=dtype, output=TensorProto.BOOL),
+            )
         yield f"plain_where_{end}", partial(chosen, dtype=dtype)
         yield f"plain_clip_{end}", partial(clipped, dtype=dtype, low=-1, high=2)
         for operator in ("ArgMax", "ArgMin"):
             for last in (0, 1):
                 if dtype is not np.int64:
-                    yield f"plain_{operator.lower()}_{end}_{'last' if last else 'first'}", partial(
-                        picked, operator=operator, dtype=dtype, last=last
+                    yield (
+                        f"plain_{operator.lower()}_{end}_{'last' if last else 'first'}",
+                        partial(picked, operator=operator, dtype=dtype, last=last),
                     )
         for largest in (0, 1):
             for count in (1, 4):
-                yield f"plain_topk_{end}_{'largest' if largest else 'smallest'}_{count}", partial(
-                    top, dtype=dtype, largest=largest, count=count
+                yield (
+                    f"plain_topk_{end}_{'largest' if largest else 'smallest'}_{count}",
+                    partial(top, dtype=dtype, largest=largest, count=count),
                 )
     for dtype in INTEGERS:
         yield f"plain_div_{short(dtype)}", partial(two, operator="Div", dtype=dtype)
@@ -200,5 +232,9 @@ def cases():
     kinds = {**{short(dtype): dtype for dtype in FLOATS + INTEGERS}, "bool": np.bool_, "words": object}
     for source, from_dtype in kinds.items():
         for target, to_dtype in kinds.items():
-            if source != target and not (source == "words" and target == "bool") and not (source == "bool" and target == "words"):
+            if (
+                source != target
+                and not (source == "words" and target == "bool")
+                and not (source == "bool" and target == "words")
+            ):
                 yield f"plain_cast_{source}_{target}", partial(cast, source=from_dtype, target=to_dtype)

@@ -8,58 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import data
 import scale
-from families.by_hand import POST, STRINGS, TYPES, graph, numbers
-
-
-LACKED = "ONNX Runtime refuses it"
-
-
-def linear(
-    name, operator="LinearClassifier", classes=3, rows=None, post="NONE", strings=False, dtype=np.float32, intercepts=True
-):
-    """A linear operator; `rows` are those of the coefficients, one per class unless given."""
-    rng = np.random.default_rng(16)
-    rows = classes if rows is None else rows
-    attributes = {
-        "coefficients": [float(v) for v in np.round(rng.standard_normal(rows * 4), 3)],
-        "post_transform": post,
-    }
-    if intercepts:
-        attributes["intercepts"] = [float(v) for v in np.round(rng.standard_normal(rows), 3)]
-    outputs = [TensorProto.FLOAT]
-    if operator == "LinearRegressor":
-        attributes["targets"] = classes
-    else:
-        outputs.insert(0, TensorProto.STRING if strings else TensorProto.INT64)
-        if strings:
-            attributes["classlabels_strings"] = STRINGS[:classes]
-        else:
-            attributes["classlabels_ints"] = [7, -2, 30, 4][:classes]
-    made = graph(name, operator, {"x": numbers(dtype)}, outputs, **attributes)
-    if not intercepts and operator == "LinearClassifier":
-        same = dict(attributes, intercepts=[0.0] * rows)
-        made.strays, made.instead = LACKED, graph(name, operator, made.inputs, outputs, **same).model
-    return made
-
-
-def linear_cases():
-    """The linear operators."""
-    for post in POST:
-        end = post.lower()
-        yield f"hand_linear_classes_3_{end}", partial(linear, post=post)
-        yield f"hand_linear_classes_2_{end}", partial(linear, classes=2, post=post, strings=True)
-        if post != "PROBIT":
-            # There, ONNX Runtime answers with memory that it never wrote.
-            yield f"hand_linear_classes_one_row_{end}", partial(linear, classes=2, rows=1, post=post)
-            yield f"hand_linear_classes_one_row_string_{end}", partial(linear, classes=2, rows=1, post=post, strings=True)
-        for targets in (1, 3):
-            yield f"hand_linear_targets_{targets}_{end}", partial(
-                linear, operator="LinearRegressor", classes=targets, post=post
-            )
-    yield "hand_linear_targets_without_intercepts", partial(linear, operator="LinearRegressor", intercepts=False)
-    yield "hand_linear_classes_without_intercepts", partial(linear, intercepts=False)
-    for dtype in (np.float64, np.int64, np.int32):
-        yield f"hand_linear_classes_{np.dtype(dtype).name}", partial(linear, dtype=dtype)
+from families.by_hand import LACKED, STRINGS, TYPES, graph, numbers
 
 
 def one(name, operator, dtype=np.float32, output=TensorProto.FLOAT, missing=False, columns=4, **attributes):
@@ -100,7 +49,11 @@ def extracted(name, dtype, indices):
     else:
         values = numbers(dtype)
     return graph(
-        name, "ArrayFeatureExtractor", {"x": values}, [TYPES[np.dtype(dtype)]], constants={"y": np.array(indices, np.int64)}
+        name,
+        "ArrayFeatureExtractor",
+        {"x": values},
+        [TYPES[np.dtype(dtype)]],
+        constants={"y": np.array(indices, np.int64)},
     )
 
 
@@ -114,8 +67,9 @@ def small_cases():
     STRING, INT64, FLOAT = TensorProto.STRING, TensorProto.INT64, TensorProto.FLOAT
     for dtype in (np.float32, np.float64, np.int64, np.int32):
         end = np.dtype(dtype).name
-        yield f"hand_scaler_{end}", partial(
-            one, operator="Scaler", dtype=dtype, offset=[0.5, -1.0, 0.0, 2.25], scale=[2.0, 0.5, 1.0, -3.0]
+        yield (
+            f"hand_scaler_{end}",
+            partial(one, operator="Scaler", dtype=dtype, offset=[0.5, -1.0, 0.0, 2.25], scale=[2.0, 0.5, 1.0, -3.0]),
         )
         yield f"hand_scaler_one_{end}", partial(one, operator="Scaler", dtype=dtype, offset=[0.5], scale=[0.25])
         for norm in ("MAX", "L1", "L2"):
@@ -123,36 +77,77 @@ def small_cases():
     yield "hand_binarizer", partial(one, operator="Binarizer", threshold=0.5)
     yield "hand_binarizer_default", partial(one, operator="Binarizer")
     fill = [9.0, 8.0, 7.0, 6.5]
-    yield "hand_imputer", partial(
-        one, operator="Imputer", missing=True, imputed_value_floats=fill, replaced_value_float=float("nan")
+    yield (
+        "hand_imputer",
+        partial(one, operator="Imputer", missing=True, imputed_value_floats=fill, replaced_value_float=float("nan")),
     )
-    yield "hand_imputer_one", partial(
-        one, operator="Imputer", missing=True, imputed_value_floats=fill[:1], replaced_value_float=float("nan")
+    yield (
+        "hand_imputer_one",
+        partial(
+            one, operator="Imputer", missing=True, imputed_value_floats=fill[:1], replaced_value_float=float("nan")
+        ),
     )
     yield "hand_imputer_value", partial(one, operator="Imputer", imputed_value_floats=fill, replaced_value_float=0.5)
-    yield "hand_imputer_int64", partial(
-        one, operator="Imputer", dtype=np.int64, output=INT64, imputed_value_int64s=[9, 8, 7, 6], replaced_value_int64=0
+    yield (
+        "hand_imputer_int64",
+        partial(
+            one,
+            operator="Imputer",
+            dtype=np.int64,
+            output=INT64,
+            imputed_value_int64s=[9, 8, 7, 6],
+            replaced_value_int64=0,
+        ),
     )
     words = ["red", "", "日本", "élan"]
     for width in (0, 1, 3):
-        yield f"hand_one_hot_words_{width}", partial(
-            on_words, operator="OneHotEncoder", output=FLOAT, width=width, cats_strings=words, zeros=1
+        yield (
+            f"hand_one_hot_words_{width}",
+            partial(on_words, operator="OneHotEncoder", output=FLOAT, width=width, cats_strings=words, zeros=1),
         )
         for dtype in (np.int64, np.int32, np.float32, np.float64):
-            yield f"hand_one_hot_{np.dtype(dtype).name}_{width}", partial(
-                on_integers, operator="OneHotEncoder", output=FLOAT, width=width, dtype=dtype,
-                cats_int64s=[3, 0, -1, 7, 5], zeros=1, strays=LACKED if dtype is np.int32 else "",
+            yield (
+                f"hand_one_hot_{np.dtype(dtype).name}_{width}",
+                partial(
+                    on_integers,
+                    operator="OneHotEncoder",
+                    output=FLOAT,
+                    width=width,
+                    dtype=dtype,
+                    cats_int64s=[3, 0, -1, 7, 5],
+                    zeros=1,
+                    strays=LACKED if dtype is np.int32 else "",
+                ),
             )
-    yield "hand_category_mapper_to_int", partial(
-        on_words, operator="CategoryMapper", output=INT64, width=2, cats_strings=words, cats_int64s=[4, -1, 8, 0],
-        default_int64=77, default_string="x",
+    yield (
+        "hand_category_mapper_to_int",
+        partial(
+            on_words,
+            operator="CategoryMapper",
+            output=INT64,
+            width=2,
+            cats_strings=words,
+            cats_int64s=[4, -1, 8, 0],
+            default_int64=77,
+            default_string="x",
+        ),
     )
-    yield "hand_category_mapper_to_string", partial(
-        on_integers, operator="CategoryMapper", output=STRING, width=2, cats_strings=words, cats_int64s=[4, -1, 8, 0],
-        default_int64=77, default_string="naïve",
+    yield (
+        "hand_category_mapper_to_string",
+        partial(
+            on_integers,
+            operator="CategoryMapper",
+            output=STRING,
+            width=2,
+            cats_strings=words,
+            cats_int64s=[4, -1, 8, 0],
+            default_int64=77,
+            default_string="naïve",
+        ),
     )
-    yield "hand_category_mapper_defaults", partial(
-        on_words, operator="CategoryMapper", output=INT64, cats_strings=words, cats_int64s=[4, -1, 8, 0]
+    yield (
+        "hand_category_mapper_defaults",
+        partial(on_words, operator="CategoryMapper", output=INT64, cats_strings=words, cats_int64s=[4, -1, 8, 0]),
     )
     yield "hand_feature_vectorizer", joined
     for dtype in (np.float32, np.float64, np.int64, np.int32, object):
@@ -166,8 +161,9 @@ def small_cases():
         mapped = helper.make_sequence_type_proto(
             helper.make_map_type_proto(kind, helper.make_tensor_type_proto(FLOAT, []))
         )
-        yield f"hand_zip_map_{'string' if kind == STRING else 'int'}", partial(
-            one, operator="ZipMap", columns=3, output=mapped, **attributes
+        yield (
+            f"hand_zip_map_{'string' if kind == STRING else 'int'}",
+            partial(one, operator="ZipMap", columns=3, output=mapped, **attributes),
         )
     yield from label_cases(words)
 
@@ -175,11 +171,15 @@ def small_cases():
 def label_cases(words):
     """LabelEncoder, of each version."""
     STRING, INT64, FLOAT, DOUBLE = TensorProto.STRING, TensorProto.INT64, TensorProto.FLOAT, TensorProto.DOUBLE
-    yield "hand_label_encoder_v1_to_int", partial(
-        on_words, operator="LabelEncoder", output=INT64, ml=1, classes_strings=words, default_int64=-5
+    yield (
+        "hand_label_encoder_v1_to_int",
+        partial(on_words, operator="LabelEncoder", output=INT64, ml=1, classes_strings=words, default_int64=-5),
     )
-    yield "hand_label_encoder_v1_to_string", partial(
-        on_integers, operator="LabelEncoder", output=STRING, ml=1, classes_strings=words, default_string="none"
+    yield (
+        "hand_label_encoder_v1_to_string",
+        partial(
+            on_integers, operator="LabelEncoder", output=STRING, ml=1, classes_strings=words, default_string="none"
+        ),
     )
     values = {
         "int64s": ([3, 0, -1, 7], INT64, {"default_int64": 99}),
@@ -195,25 +195,50 @@ def label_cases(words):
             }[given]
             attributes = {f"keys_{given}": keys, f"values_{to}": found}
             for end, more in (("", default), ("_default", {})):
-                yield f"hand_label_encoder_v{ml}_{given}_{to}{end}", partial(
-                    source, operator="LabelEncoder", output=output, ml=ml, **attributes, **more
+                yield (
+                    f"hand_label_encoder_v{ml}_{given}_{to}{end}",
+                    partial(source, operator="LabelEncoder", output=output, ml=ml, **attributes, **more),
                 )
-    yield "hand_label_encoder_v4_nan", partial(
-        on_integers, operator="LabelEncoder", dtype=np.float32, output=STRING, ml=4,
-        keys_floats=[float("nan"), 0.0, 3.5], values_strings=["missing", "nought", "three"], default_string="other",
+    yield (
+        "hand_label_encoder_v4_nan",
+        partial(
+            on_integers,
+            operator="LabelEncoder",
+            dtype=np.float32,
+            output=STRING,
+            ml=4,
+            keys_floats=[float("nan"), 0.0, 3.5],
+            values_strings=["missing", "nought", "three"],
+            default_string="other",
+        ),
     )
-    yield "hand_label_encoder_v4_tensor_double", partial(
-        on_integers, operator="LabelEncoder", dtype=np.float64, output=DOUBLE, ml=4,
-        keys_tensor=tensor([3.5, float("nan"), 0.0]), values_tensor=tensor([1.25, 2.5, 3.75]),
-        default_tensor=tensor([-1.0]),
+    yield (
+        "hand_label_encoder_v4_tensor_double",
+        partial(
+            on_integers,
+            operator="LabelEncoder",
+            dtype=np.float64,
+            output=DOUBLE,
+            ml=4,
+            keys_tensor=tensor([3.5, float("nan"), 0.0]),
+            values_tensor=tensor([1.25, 2.5, 3.75]),
+            default_tensor=tensor([-1.0]),
+        ),
     )
-    yield "hand_label_encoder_v4_tensor_strings", partial(
-        on_words, operator="LabelEncoder", output=INT64, ml=4, keys_tensor=tensor(words),
-        values_tensor=tensor([4, 3, 2, 1]), default_tensor=tensor([-1]),
+    yield (
+        "hand_label_encoder_v4_tensor_strings",
+        partial(
+            on_words,
+            operator="LabelEncoder",
+            output=INT64,
+            ml=4,
+            keys_tensor=tensor(words),
+            values_tensor=tensor([4, 3, 2, 1]),
+            default_tensor=tensor([-1]),
+        ),
     )
 
 
 def cases():
     """Each with what makes it."""
-    yield from linear_cases()
     yield from small_cases()

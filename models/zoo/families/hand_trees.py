@@ -7,17 +7,14 @@ import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 
-from families.by_hand import POST, STRINGS, TYPES, graph, numbers
+from families.by_hand import BASE, POST, STRINGS, graph, numbers
 
 MODES = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"]
 # The text says that NaN takes the branch that the missing-value tracking names, whatever the comparison.
 NAN = "ONNX Runtime sends NaN down the true branch of BRANCH_NEQ even where missing values track false"
 ORDER = "ONNX Runtime refuses trees whose nodes do not stand together, the root first"
-MEMBERS = "ONNX Runtime refuses sets of anything but whole numbers"
-TRANSFORMS = "ONNX Runtime takes the post transforms 1 and 2 of TreeEnsemble for LOGISTIC and SOFTMAX; they are the reverse"
 SIGN = "of two classes with a score each, ONNX Runtime takes the second where its score is above 0; integer labels are 0 and 1"
 UNVOTED = "ONNX Runtime takes no class for the top one that no leaf weighs on, though its score of 0 is the greatest"
-BASE = "ONNX Runtime answers 0 and not the base value for a target that no leaf weighs on"
 INTEGERS = "ONNX Runtime has no TreeEnsembleRegressor of integers"
 
 
@@ -37,7 +34,9 @@ def trees(count, modes, depth=4, features=4, missing=False, seed=12):
             found += 2
             value = rng.integers(-5, 6) / 2
             tracks = int(missing and rng.random() < 0.5)
-            rows.append((tree, node, modes[rng.integers(len(modes))], rng.integers(features), value, true, false, tracks))
+            rows.append(
+                (tree, node, modes[rng.integers(len(modes))], rng.integers(features), value, true, false, tracks)
+            )
             waiting += [(true, level + 1), (false, level + 1)]
         every += [rows[0], *(rows[1 + index] for index in rng.permutation(len(rows) - 1))]
     return every, leaves
@@ -61,8 +60,17 @@ def as_tensors(attributes, names):
 
 
 def regressor(
-    name, modes=MODES[:1], targets=1, aggregate="SUM", post="NONE", base=None, missing=False, dtype=np.float32,
-    double=False, strays="", voted=None,
+    name,
+    modes=MODES[:1],
+    targets=1,
+    aggregate="SUM",
+    post="NONE",
+    base=None,
+    missing=False,
+    dtype=np.float32,
+    double=False,
+    strays="",
+    voted=None,
 ):
     """A TreeEnsembleRegressor; some leaves weigh on several targets, and with three of them some on none.
 
@@ -70,7 +78,9 @@ def regressor(
     """
     rows, leaves = trees(5, modes, missing=missing)
     rng = np.random.default_rng(13)
-    weights = [(t, n, target) for t, n in leaves for target in voted or range(targets) if targets < 3 or rng.random() < 0.6]
+    weights = [
+        (t, n, target) for t, n in leaves for target in voted or range(targets) if targets < 3 or rng.random() < 0.6
+    ]
     attributes = nodes(rows, double) | {
         "target_treeids": [int(t) for t, _, _ in weights],
         "target_nodeids": [int(n) for _, n, _ in weights],
@@ -86,7 +96,12 @@ def regressor(
         attributes = as_tensors(attributes, ["target_weights", "base_values"])
     inputs = {"x": numbers(dtype, missing=missing, thresholds=[(r[3], r[4]) for r in rows])}
     return graph(
-        name, "TreeEnsembleRegressor", inputs, [TensorProto.FLOAT], missing=missing, strays=strays or unequal(modes, dtype),
+        name,
+        "TreeEnsembleRegressor",
+        inputs,
+        [TensorProto.FLOAT],
+        missing=missing,
+        strays=strays or unequal(modes, dtype),
         **attributes,
     )
 
@@ -112,16 +127,19 @@ def shuffled(name):
     return made
 
 
-def transformed(name, post, **options):
-    """A TreeEnsemble with a post transform that ONNX Runtime takes for another one, which it is asked instead."""
-    made, swapped = ensemble(name, post=post, **options), ensemble(name, post=3 - post, **options)
-    made.instead, made.strays = swapped.model, TRANSFORMS
-    return made
-
-
 def classifier(
-    name, classes=3, post="NONE", base=None, strings=False, ids=None, positive=False, missing=False, dtype=np.float32,
-    double=False, modes=MODES[:1], strays="",
+    name,
+    classes=3,
+    post="NONE",
+    base=None,
+    strings=False,
+    ids=None,
+    positive=False,
+    missing=False,
+    dtype=np.float32,
+    double=False,
+    modes=MODES[:1],
+    strays="",
 ):
     """A TreeEnsembleClassifier; `ids` are the classes that leaves weigh on, all of them unless given."""
     rows, leaves = trees(4, modes, missing=missing)
@@ -144,68 +162,13 @@ def classifier(
     inputs = {"x": numbers(dtype, missing=missing, thresholds=[(r[3], r[4]) for r in rows])}
     outputs = [TensorProto.STRING if strings else TensorProto.INT64, TensorProto.FLOAT]
     return graph(
-        name, "TreeEnsembleClassifier", inputs, outputs, missing=missing, strays=strays or unequal(modes, dtype),
+        name,
+        "TreeEnsembleClassifier",
+        inputs,
+        outputs,
+        missing=missing,
+        strays=strays or unequal(modes, dtype),
         **attributes,
-    )
-
-
-def ensemble(name, dtype=np.float32, aggregate=1, post=0, targets=2, member=False, missing=False, modes=range(6), depth=4, halves=False):
-    """The TreeEnsemble of version 5: leaves apart from branches, and sets of values to be a member of."""
-    rng = np.random.default_rng(15)
-    found = {name: [] for name in ("modes", "featureids", "splits", "truenodeids", "trueleafs", "falsenodeids", "falseleafs", "tracks")}
-    sets, leaf_targets, leaf_weights, roots = [], [], [], []
-
-    def leaf():
-        leaf_targets.append(int(rng.integers(targets)))
-        leaf_weights.append(float(np.round(rng.standard_normal(), 3)))
-        return len(leaf_targets) - 1
-
-    def branch(level):
-        here = len(found["modes"])
-        for column in found.values():
-            column.append(0)
-        mode = 6 if member and rng.random() < 0.5 else int(rng.choice(list(modes)))
-        found["modes"][here] = mode
-        found["featureids"][here] = int(rng.integers(4))
-        found["splits"][here] = float(rng.integers(-5, 6) / 2) if mode != 6 else 0.0
-        found["tracks"][here] = int(missing and rng.random() < 0.5)
-        if mode == 6:
-            sets.append((here, sorted(rng.choice(np.arange(1, 7) / (2 if halves else 1), 3, replace=False))))
-        for side in ("true", "false"):
-            ends = level == depth or rng.random() < 0.2
-            found[f"{side}nodeids"][here] = leaf() if ends else branch(level + 1)
-            found[f"{side}leafs"][here] = int(ends)
-        return here
-
-    for _ in range(4):
-        roots.append(branch(1))
-    tensor = lambda name, values, kind=dtype: numpy_helper.from_array(np.array(values, kind), name)  # noqa: E731
-    attributes = {
-        "tree_roots": roots,
-        "nodes_modes": tensor("nodes_modes", found["modes"], np.uint8),
-        "nodes_featureids": found["featureids"],
-        "nodes_splits": tensor("nodes_splits", found["splits"]),
-        "nodes_truenodeids": found["truenodeids"],
-        "nodes_trueleafs": found["trueleafs"],
-        "nodes_falsenodeids": found["falsenodeids"],
-        "nodes_falseleafs": found["falseleafs"],
-        "leaf_targetids": leaf_targets,
-        "leaf_weights": tensor("leaf_weights", leaf_weights),
-        "n_targets": targets,
-        "aggregate_function": aggregate,
-        "post_transform": post,
-    }
-    if missing:
-        attributes["nodes_missing_value_tracks_true"] = found["tracks"]
-    if member:
-        joined = [value for _, values in sorted(sets) for value in [*values, np.nan]]
-        attributes["membership_values"] = tensor("membership_values", joined)
-    # On NaN and BRANCH_NEQ, the text and the reference of this version contradict each other.
-    thresholds = list(zip(found["featureids"], found["splits"]))
-    inputs = {"x": numbers(dtype, missing=missing, thresholds=thresholds, nan=5 not in modes)}
-    return graph(
-        name, "TreeEnsemble", inputs, [TYPES[np.dtype(dtype)]], ml=5, opset=21, missing=missing,
-        strays=MEMBERS if halves else "", **attributes,
     )
 
 
@@ -228,8 +191,9 @@ def cases():
     yield "hand_trees_missing", partial(regressor, modes=MODES[:5], missing=True)
     yield "hand_trees_shuffled", shuffled
     yield "hand_trees_base_alone", partial(regressor, targets=2, base=[1.5, -2.25], voted=[0], strays=BASE)
-    yield "hand_trees_as_tensor", partial(
-        regressor, modes=MODES[:5], dtype=np.float64, double=True, base=[0.1, 0.2], targets=2, missing=True
+    yield (
+        "hand_trees_as_tensor",
+        partial(regressor, modes=MODES[:5], dtype=np.float64, double=True, base=[0.1, 0.2], targets=2, missing=True),
     )
     for post in POST:
         end = post.lower()
@@ -238,32 +202,25 @@ def cases():
             # For one score, ONNX Runtime answers with memory that it never wrote.
             continue
         yield f"hand_tree_classes_2_{end}", partial(classifier, classes=2, post=post, strings=True, strays=SIGN)
-        yield f"hand_tree_classes_2_positive_{end}", partial(classifier, classes=2, post=post, positive=True, strays=SIGN)
+        yield (
+            f"hand_tree_classes_2_positive_{end}",
+            partial(classifier, classes=2, post=post, positive=True, strays=SIGN),
+        )
         # One score for two classes: what boosting writes.
         yield f"hand_tree_classes_one_score_{end}", partial(classifier, classes=2, post=post, ids=[0])
         yield f"hand_tree_classes_one_score_1_{end}", partial(classifier, classes=2, post=post, ids=[1])
-        yield f"hand_tree_classes_one_score_positive_{end}", partial(
-            classifier, classes=2, post=post, ids=[0], positive=True, strings=True
+        yield (
+            f"hand_tree_classes_one_score_positive_{end}",
+            partial(classifier, classes=2, post=post, ids=[0], positive=True, strings=True),
         )
     yield "hand_tree_classes_base", partial(classifier, base=[0.5, -0.25, 1.0], modes=MODES[:5], missing=True)
     yield "hand_tree_classes_unequal", partial(classifier, modes=MODES, missing=True)
     yield "hand_tree_classes_one_base", partial(classifier, classes=2, base=[0.3], ids=[0], post="LOGISTIC")
     yield "hand_tree_classes_some", partial(classifier, classes=4, ids=[1, 3], strays=UNVOTED)
-    yield "hand_tree_classes_as_tensor", partial(classifier, dtype=np.float64, double=True, base=[0.1, 0.2, 0.3], modes=MODES[:5])
+    yield (
+        "hand_tree_classes_as_tensor",
+        partial(classifier, dtype=np.float64, double=True, base=[0.1, 0.2, 0.3], modes=MODES[:5]),
+    )
     for dtype in (np.float64, np.int64, np.int32):
         modes = MODES[:5] if dtype is np.float64 else MODES
         yield f"hand_tree_classes_{np.dtype(dtype).name}", partial(classifier, dtype=dtype, modes=modes)
-    for dtype in (np.float32, np.float64):
-        stem = f"hand_tree_ensemble_{np.dtype(dtype).name}"
-        yield stem, partial(ensemble, dtype=dtype)
-        yield f"{stem}_missing", partial(ensemble, dtype=dtype, missing=True, modes=range(5))
-        yield f"{stem}_member", partial(ensemble, dtype=dtype, member=True)
-        yield f"{stem}_member_missing", partial(ensemble, dtype=dtype, member=True, missing=True, modes=range(5))
-        yield f"{stem}_member_halves", partial(ensemble, dtype=dtype, member=True, modes=range(5), halves=True)
-        for aggregate in range(4):
-            yield f"{stem}_aggregate{aggregate}", partial(ensemble, dtype=dtype, aggregate=aggregate, targets=1)
-        for post in (1, 2):
-            yield f"{stem}_post{post}", partial(transformed, dtype=dtype, post=post)
-        for post in (3, 4):
-            yield f"{stem}_post{post}", partial(ensemble, dtype=dtype, post=post)
-    yield "hand_tree_ensemble_shallow", partial(ensemble, depth=1)

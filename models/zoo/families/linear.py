@@ -90,16 +90,21 @@ def cases():
         yield f"linear_svc_{classes}_string", partial(number_case, make=support, given=strings, zipmap=None)
         for stem in ("logistic_regression", "perceptron"):
             given = {"classes": classes}
-            yield f"{stem}_{classes}_raw_scores", partial(
-                number_case, make=CLASSIFIERS[stem], given=given, raw_scores=True
+            yield (
+                f"{stem}_{classes}_raw_scores",
+                partial(number_case, make=CLASSIFIERS[stem], given=given, raw_scores=True),
             )
     rounded = lambda values: np.round(values).astype(np.int64)  # noqa: E731
-    yield "logistic_regression_2_integers", partial(
-        number_case, make=CLASSIFIERS["logistic_regression"], given={"classes": 2}, change=rounded
+    yield (
+        "logistic_regression_2_integers",
+        partial(number_case, make=CLASSIFIERS["logistic_regression"], given={"classes": 2}, change=rounded),
     )
     yield "linear_regression_integers", partial(number_case, make=REGRESSORS["linear_regression"], change=rounded)
-    yield "scaler_linear_regression_wide", partial(
-        number_case,
-        make=lambda: make_pipeline(StandardScaler(), linear_model.Ridge()),
-        given={"columns": 200},
+    yield (
+        "scaler_linear_regression_wide",
+        partial(
+            number_case,
+            make=lambda: make_pipeline(StandardScaler(), linear_model.Ridge()),
+            given={"columns": 200},
+        ),
     )

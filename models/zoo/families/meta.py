@@ -4,8 +4,23 @@ from functools import partial
 
 import numpy as np
 from sklearn import (
-    calibration, covariance, dummy, ensemble, gaussian_process, isotonic, kernel_ridge, linear_model, model_selection, multiclass, multioutput,
-    naive_bayes, neighbors, neural_network, semi_supervised, svm, tree,
+    calibration,
+    covariance,
+    dummy,
+    ensemble,
+    gaussian_process,
+    isotonic,
+    kernel_ridge,
+    linear_model,
+    model_selection,
+    multiclass,
+    multioutput,
+    naive_bayes,
+    neighbors,
+    neural_network,
+    semi_supervised,
+    svm,
+    tree,
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
@@ -50,13 +65,19 @@ CLASSIFIERS = {
     "voting_classifier_flat": lambda: ensemble.VotingClassifier(trio()),
     "voting_classifier_hard": lambda: ensemble.VotingClassifier(trio(), flatten_transform=False),
     "voting_classifier_soft": lambda: ensemble.VotingClassifier(trio(), voting="soft", flatten_transform=False),
-    "voting_classifier_weighted": lambda: ensemble.VotingClassifier(trio(), voting="soft", weights=np.array([2, 1, 3]), flatten_transform=False),
-    "voting_classifier_hard_weighted": lambda: ensemble.VotingClassifier(trio(), weights=np.array([2, 1, 3]), flatten_transform=False),
+    "voting_classifier_weighted": lambda: ensemble.VotingClassifier(
+        trio(), voting="soft", weights=np.array([2, 1, 3]), flatten_transform=False
+    ),
+    "voting_classifier_hard_weighted": lambda: ensemble.VotingClassifier(
+        trio(), weights=np.array([2, 1, 3]), flatten_transform=False
+    ),
     "stacking_classifier": lambda: ensemble.StackingClassifier(trio(), logistic(), cv=2),
     "stacking_classifier_passthrough": lambda: ensemble.StackingClassifier(
         trio()[:2], logistic(), cv=2, passthrough=True
     ),
-    "calibrated_classifier_sigmoid": lambda: calibration.CalibratedClassifierCV(linear_model.SGDClassifier(random_state=1), cv=2),
+    "calibrated_classifier_sigmoid": lambda: calibration.CalibratedClassifierCV(
+        linear_model.SGDClassifier(random_state=1), cv=2
+    ),
     "calibrated_classifier_isotonic": lambda: calibration.CalibratedClassifierCV(small_tree(), method="isotonic", cv=2),
     "calibrated_classifier_forest": lambda: calibration.CalibratedClassifierCV(forest(), cv=2, ensemble=False),
     "calibrated_classifier_linear_svc": lambda: calibration.CalibratedClassifierCV(svm.LinearSVC(random_state=1), cv=2),
@@ -125,8 +146,9 @@ def cases():
     yield from classifiers(CLASSIFIERS)
     for stem, make in TWO_CLASSES.items():
         yield f"{stem}_2", partial(number_case, make=make, given={"classes": 2})
-        yield f"{stem}_2_string_zipmap", partial(
-            number_case, make=make, given={"classes": 2, "strings": True}, zipmap=True
+        yield (
+            f"{stem}_2_string_zipmap",
+            partial(number_case, make=make, given={"classes": 2, "strings": True}, zipmap=True),
         )
     yield from others(REGRESSORS)
     for stem, make in SEVERAL.items():
@@ -139,15 +161,24 @@ def cases():
     yield "one_vs_rest_classifier_multilabel", partial(number_case, make=make, given=labels(2, 3))
     trained = lambda: semi_supervised.SelfTrainingClassifier(logistic())  # noqa: E731
     yield "self_training_classifier_2", partial(number_case, make=trained, given={"classes": 2})
-    yield "isotonic_regression", partial(number_case, make=isotonic.IsotonicRegression, given={"columns": 2}, change=lambda v: v[:, :1])
+    yield (
+        "isotonic_regression",
+        partial(number_case, make=isotonic.IsotonicRegression, given={"columns": 2}, change=lambda v: v[:, :1]),
+    )
     probable = lambda: svm.SVC(probability=True, random_state=1)  # noqa: E731
     yield "svc_probability_3", partial(number_case, make=probable, given={"classes": 3})
-    yield "mlp_classifier_wide", partial(
-        number_case, make=network("Classifier", hidden_layer_sizes=(64,)), given={"classes": 10, "columns": 64}
+    yield (
+        "mlp_classifier_wide",
+        partial(
+            number_case, make=network("Classifier", hidden_layer_sizes=(64,)), given={"classes": 10, "columns": 64}
+        ),
     )
-    yield "mlp_classifier_integers", partial(
-        number_case,
-        make=network("Classifier"),
-        given={"classes": 3},
-        change=lambda values: np.round(values).astype(np.int64),
+    yield (
+        "mlp_classifier_integers",
+        partial(
+            number_case,
+            make=network("Classifier"),
+            given={"classes": 3},
+            change=lambda values: np.round(values).astype(np.int64),
+        ),
     )

@@ -2,16 +2,13 @@
 
 from functools import partial
 
-import onnx
 from onnx import version_converter
 from sklearn import ensemble, linear_model, neural_network
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-import case
 import convert
-import scale
 from families import boosters, pipelines
 from families.build import number_case
 
@@ -27,7 +24,8 @@ ESTIMATORS = {
     "bagging_classifier": lambda: ensemble.BaggingClassifier(linear_model.LogisticRegression(), 3, random_state=1),
     "voting_classifier": lambda: ensemble.VotingClassifier(
         [("logistic", linear_model.LogisticRegression()), ("forest", ensemble.RandomForestClassifier(**FOREST))],
-        voting="soft", flatten_transform=False,
+        voting="soft",
+        flatten_transform=False,
     ),
     "mlp_classifier": lambda: neural_network.MLPClassifier((8,), max_iter=30, random_state=1),
     "gaussian_nb": GaussianNB,
@@ -48,14 +46,19 @@ def cases():
         ml = 1 if opset < 12 else 2 if opset < 15 else 3
         for stem, make in ESTIMATORS.items():
             given = {"classes": 3, "strings": True}
-            yield f"{stem}_opset{opset}", partial(
-                number_case, make=make, given=given, opset=opset, ml=ml, zipmap=opset % 2 == 1
+            yield (
+                f"{stem}_opset{opset}",
+                partial(number_case, make=make, given=given, opset=opset, ml=ml, zipmap=opset % 2 == 1),
             )
-        yield f"columns_opset{opset}", partial(
-            pipelines.mixed, estimator=pipelines.logistic, opset=opset, ml=ml, zipmap=opset % 2 == 1
+        yield (
+            f"columns_opset{opset}",
+            partial(pipelines.mixed, estimator=pipelines.logistic, opset=opset, ml=ml, zipmap=opset % 2 == 1),
         )
-        yield f"isolation_forest_opset{opset}", partial(
-            number_case, make=lambda: ensemble.IsolationForest(n_estimators=5, random_state=1), opset=opset, ml=ml
+        yield (
+            f"isolation_forest_opset{opset}",
+            partial(
+                number_case, make=lambda: ensemble.IsolationForest(n_estimators=5, random_state=1), opset=opset, ml=ml
+            ),
         )
         for stem, make, converter in (
             ("lightgbm", boosters.light(), convert.lightgbm),
@@ -63,8 +66,9 @@ def cases():
         ):
             # Beyond its own newest opset, the converter is reached by skl2onnx.
             reached = converter if opset <= convert.NEWEST_TOOLS else convert.sklearn
-            yield f"{stem}_opset{opset}", partial(
-                number_case, make=make, converter=reached, given={"classes": 3}, opset=opset
+            yield (
+                f"{stem}_opset{opset}",
+                partial(number_case, make=make, converter=reached, given={"classes": 3}, opset=opset),
             )
     for opset in range(convert.NEWEST + 1, NEWEST + 1):
         for stem in ("mlp_classifier", "voting_classifier", "ada_boost_classifier"):

@@ -214,8 +214,14 @@ def cases():
     yield "columns_ridge", partial(mixed, estimator=linear_model.Ridge, classes=0)
     boosted = lambda: xgboost.XGBRegressor(n_estimators=scale.trees(), n_jobs=1, random_state=1)  # noqa: E731
     yield "columns_xgboost_regressor", partial(mixed, estimator=boosted, classes=0)
-    yield "columns_decision_tree_regressor", partial(
-        mixed, estimator=lambda: tree.DecisionTreeRegressor(max_depth=5, random_state=1), steps=ranked_words, classes=0
+    yield (
+        "columns_decision_tree_regressor",
+        partial(
+            mixed,
+            estimator=lambda: tree.DecisionTreeRegressor(max_depth=5, random_state=1),
+            steps=ranked_words,
+            classes=0,
+        ),
     )
     hist = lambda: ensemble.HistGradientBoostingClassifier(max_iter=scale.trees(), random_state=1)  # noqa: E731
     yield "columns_hist_gradient_boosting", partial(mixed, estimator=hist, steps=ranked_words, fix=True)

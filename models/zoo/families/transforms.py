@@ -4,8 +4,16 @@ from functools import partial
 
 import numpy as np
 from sklearn import (
-    cluster, decomposition, feature_selection, impute, kernel_approximation, linear_model, neighbors, preprocessing,
-    random_projection, tree,
+    cluster,
+    decomposition,
+    feature_selection,
+    impute,
+    kernel_approximation,
+    linear_model,
+    neighbors,
+    preprocessing,
+    random_projection,
+    tree,
 )
 from sklearn.pipeline import FeatureUnion, make_pipeline
 
@@ -67,9 +75,9 @@ TRANSFORMERS = {
     "pca_whiten": lambda: decomposition.PCA(4, whiten=True),
     "incremental_pca": lambda: decomposition.IncrementalPCA(4),
     "truncated_svd": lambda: decomposition.TruncatedSVD(4, random_state=1),
-    "kernel_pca_linear": lambda: decomposition.KernelPCA(3),
-    "kernel_pca_rbf": lambda: decomposition.KernelPCA(3, kernel="rbf"),
-    "kernel_pca_poly": lambda: decomposition.KernelPCA(3, kernel="poly"),
+    "kernel_pca_linear": lambda: decomposition.KernelPCA(3, random_state=1),
+    "kernel_pca_rbf": lambda: decomposition.KernelPCA(3, kernel="rbf", random_state=1),
+    "kernel_pca_poly": lambda: decomposition.KernelPCA(3, kernel="poly", random_state=1),
     "fast_ica": lambda: decomposition.FastICA(3, random_state=1),
     "factor_analysis": lambda: decomposition.FactorAnalysis(3),
     "sparse_pca": lambda: decomposition.SparsePCA(2, max_iter=5, random_state=1),
@@ -87,9 +95,7 @@ TRANSFORMERS = {
         feature_selection.SelectKBest(feature_selection.f_regression, k=4),
         tree.DecisionTreeRegressor(max_depth=4, random_state=1),
     ),
-    "quantile_ridge": lambda: make_pipeline(
-        preprocessing.QuantileTransformer(n_quantiles=20, random_state=1), ridge()
-    ),
+    "quantile_ridge": lambda: make_pipeline(preprocessing.QuantileTransformer(n_quantiles=20, random_state=1), ridge()),
 } | {
     f"k_bins_discretizer_{encode.replace('-', '_')}_{strategy}": lambda encode=encode, strategy=strategy: (
         preprocessing.KBinsDiscretizer(4, encode=encode, strategy=strategy, random_state=1)

@@ -108,16 +108,16 @@ def cases():
         yield f"{stem}_missing", partial(number_case, make=make, given={"classes": 3, "missing": True})
         for option in ("decision_path", "decision_leaf"):
             yield f"{stem}_{option}", partial(number_case, make=make, given={"classes": 3}, **{option: True})
-    yield "random_forest_regressor_missing", partial(
-        number_case, make=REGRESSORS["random_forest_regressor"], given={"missing": True}
+    yield (
+        "random_forest_regressor_missing",
+        partial(number_case, make=REGRESSORS["random_forest_regressor"], given={"missing": True}),
     )
-    yield "isolation_forest_scores", partial(
-        number_case, make=REGRESSORS["isolation_forest"], score_samples=True
-    )
+    yield "isolation_forest_scores", partial(number_case, make=REGRESSORS["isolation_forest"], score_samples=True)
     for variant in ("raw_scores",):
         make = CLASSIFIERS["gradient_boosting_classifier"]
-        yield f"gradient_boosting_classifier_3_{variant}", partial(
-            number_case, make=make, given={"classes": 3}, **{variant: True}
+        yield (
+            f"gradient_boosting_classifier_3_{variant}",
+            partial(number_case, make=make, given={"classes": 3}, **{variant: True}),
         )
     exponential = counted("GradientBoostingClassifier", loss="exponential")
     yield "gradient_boosting_classifier_exponential", partial(number_case, make=exponential, given={"classes": 2})
@@ -125,18 +125,27 @@ def cases():
     yield "gradient_boosting_classifier_started", partial(number_case, make=started, given={"classes": 3})
     for stem in ("random_forest_classifier", "decision_tree_classifier", "gradient_boosting_classifier"):
         for classes, labels in ((2, [3, 7]), (3, [7, -2, 30])):
-            yield f"{stem}_{classes}_labels", partial(
-                number_case, make=CLASSIFIERS[stem], given={"classes": classes, "labels": labels}, zipmap=classes == 3
+            yield (
+                f"{stem}_{classes}_labels",
+                partial(
+                    number_case,
+                    make=CLASSIFIERS[stem],
+                    given={"classes": classes, "labels": labels},
+                    zipmap=classes == 3,
+                ),
             )
     deep = lambda: ensemble.RandomForestClassifier(100, random_state=1, min_samples_leaf=1)  # noqa: E731
     yield "random_forest_classifier_100_deep", partial(number_case, make=deep, given={"classes": 2})
     huge = counted("RandomForestClassifier", n_estimators=12, max_depth=4)
     yield "random_forest_classifier_wide", partial(number_case, make=huge, given={"classes": 2, "columns": 120})
-    yield "random_forest_classifier_integers", partial(
-        number_case,
-        make=CLASSIFIERS["random_forest_classifier"],
-        given={"classes": 3},
-        change=lambda values: np.round(values).astype(np.int64),
+    yield (
+        "random_forest_classifier_integers",
+        partial(
+            number_case,
+            make=CLASSIFIERS["random_forest_classifier"],
+            given={"classes": 3},
+            change=lambda values: np.round(values).astype(np.int64),
+        ),
     )
     yield from hist_cases()
 
@@ -153,8 +162,9 @@ def hist_cases():
             given = {"classes": classes, "missing": missing}
             yield f"{stem}_classifier_{classes}{end}", partial(hist, make=counted(classifier), given=given)
         yield f"{stem}_regressor{end}", partial(hist, make=counted(regressor), given={"missing": missing})
-    yield f"{stem}_classifier_10_string_zipmap", partial(
-        hist, make=counted(classifier), given={"classes": 10, "strings": True}, zipmap=True
+    yield (
+        f"{stem}_classifier_10_string_zipmap",
+        partial(hist, make=counted(classifier), given={"classes": 10, "strings": True}, zipmap=True),
     )
     for loss in ("poisson", "gamma"):
         make = counted(regressor, loss=loss)
