@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::kernels::{Dense, Operation};
 use super::*;
 use crate::engine::{Source, infer, load};
 
@@ -48,6 +49,21 @@ fn a_rows_answer_does_not_depend_on_its_batch_to_the_bit() {
         let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(floats(&got[0])), bits(expected), "row {row}");
     }
+}
+
+/// Training with weight decay leaves subnormal weights where an input is always zero; each made a multiplication a hundred times
+/// slower.
+#[test]
+fn subnormal_weights_are_replaced_and_change_no_answer() {
+    let (tiny, least) = (f32::from_bits(1), f32::MIN_POSITIVE);
+    let layer = Dense::new(&[tiny, -tiny, 2.0, -3.0], vec![0.5, 0.5]);
+    let run = |x: f32| match Operation::Dense(layer.clone()).run(&[x, 1.0], 1) {
+        Value::Floats(sums) => sums,
+        _ => panic!("not floats"),
+    };
+    assert_eq!(run(16.0), [2.5, -2.5]);
+    assert_eq!(run(f32::INFINITY), [f32::INFINITY, f32::NEG_INFINITY]);
+    assert_eq!(run(2.0 / least), [4.5, -4.5]);
 }
 
 #[test]
