@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import onnx
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from families.by_hand import BASE, POST, STRINGS, graph, numbers
 
@@ -127,6 +127,25 @@ def shuffled(name):
     return made
 
 
+def around(name, first=None, last=None, **options):
+    """A case of which ONNX Runtime is asked the same with one node more, before or behind the trees."""
+    made = regressor(name, **options)
+    made.instead = onnx.ModelProto()
+    made.instead.CopyFrom(made.model)
+    trees = made.instead.graph.node.pop()
+    if first:
+        trees.input[0] = "before"
+    if last:
+        base = next(a for a in trees.attribute if a.name == "base_values")
+        made.instead.graph.initializer.append(numpy_helper.from_array(np.array(base.floats, np.float32), "base"))
+        trees.attribute.remove(base)
+        trees.output[0] = "behind"
+    before = [helper.make_node(first, ["x"], ["before"], to=TensorProto.FLOAT)] if first else []
+    behind = [helper.make_node(last, ["behind", "base"], ["out0"])] if last else []
+    made.instead.graph.node.extend([*before, trees, *behind])
+    return made
+
+
 def classifier(
     name,
     classes=3,
@@ -181,13 +200,15 @@ def cases():
         base = [0.5, -1.25, 2.0][:targets]
         stem = f"hand_trees_{aggregate.lower()}_{targets}"
         yield stem, partial(regressor, targets=targets, aggregate=aggregate)
-        yield f"{stem}_base", partial(regressor, targets=targets, aggregate=aggregate, base=base)
+        made = regressor if targets == 1 else partial(around, last="Add", strays=BASE)
+        yield f"{stem}_base", partial(made, targets=targets, aggregate=aggregate, base=base)
     for post, targets in product(POST[1:], [1, 2]):
         yield f"hand_trees_{post.lower()}_{targets}", partial(regressor, targets=targets, post=post)
     yield "hand_trees_float64", partial(regressor, modes=MODES[:5], dtype=np.float64)
     yield "hand_trees_unequal_float64", partial(regressor, modes=MODES, dtype=np.float64)
     for dtype in (np.int64, np.int32):
-        yield f"hand_trees_{np.dtype(dtype).name}", partial(regressor, modes=MODES, dtype=dtype, strays=INTEGERS)
+        made = partial(around, first="Cast", modes=MODES, dtype=dtype, strays=INTEGERS)
+        yield f"hand_trees_{np.dtype(dtype).name}", made
     yield "hand_trees_missing", partial(regressor, modes=MODES[:5], missing=True)
     yield "hand_trees_shuffled", shuffled
     yield "hand_trees_base_alone", partial(regressor, targets=2, base=[1.5, -2.25], voted=[0], strays=BASE)

@@ -1,0 +1,239 @@
+//! A forest as it is walked: inner nodes of 16 bytes (FP32), each tree's in the order of a walk that takes the first child first,
+//! and leaves apart, as numbers behind those of all inner nodes.
+//!
+//! Every test is brought to one form, `x <= threshold`, so that a walk has no branch but the end of its loop. Eight walks go on at
+//! once: of eight trees for one row, of eight rows in one tree. The processor waits for one's memory while it does another's.
+
+use crate::engine::tabular::element::Float;
+use crate::engine::tabular::kernel::Fallible;
+
+/// Walks that go on at once.
+const LANES: usize = 8;
+
+/// In `feature`: where NaN goes to the first child.
+const NAN_FIRST: u32 = 1 << 31;
+
+/// A test and its two ends.
+#[derive(Clone, Copy, Debug)]
+struct Node<T> {
+    threshold: T,
+    feature: u32,
+    first: u32,
+    second: u32,
+}
+
+/// A type that thresholds are made of.
+pub(super) trait Threshold: Float {
+    /// The largest number below this one; NaN, which no number is below, where there is none.
+    fn below(self) -> Self;
+}
+
+macro_rules! threshold {
+    ($type:ty) => {
+        impl Threshold for $type {
+            fn below(self) -> Self {
+                if self == Self::NEG_INFINITY { Self::NAN } else { self.next_down() }
+            }
+        }
+    };
+}
+
+threshold!(f32);
+threshold!(f64);
+
+/// The trees of an ensemble.
+#[derive(Clone, Debug)]
+pub(super) struct Forest<T> {
+    nodes: Vec<Node<T>>,
+    /// Where each tree begins: at a node or, beyond those, at a leaf.
+    roots: Vec<u32>,
+    /// Whether NaN goes to a first child anywhere.
+    tracks_missing: bool,
+    /// Columns that a row must have.
+    pub(super) columns: usize,
+    pub(super) leaves: LeafScores<T>,
+    pub(super) targets: usize,
+}
+
+/// What leaves add to scores.
+#[derive(Clone, Debug)]
+pub(super) enum LeafScores<T> {
+    /// Every leaf has one number, for the same target.
+    One { target: u32, values: Vec<T> },
+    /// Every leaf has some, for targets of their own.
+    Some { starts: Vec<u32>, scores: Vec<(u32, T)> },
+}
+
+impl<T> LeafScores<T> {
+    /// The scores of a leaf in the form that both have.
+    pub(super) fn of_leaf(&self, leaf: usize, mut score: impl FnMut(usize, &T)) {
+        match self {
+            Self::One { target, values } => {
+                if let Some(value) = values.get(leaf) {
+                    score(*target as usize, value);
+                }
+            }
+            Self::Some { starts, scores } => {
+                let (Some(&start), Some(&end)) = (starts.get(leaf), starts.get(leaf + 1)) else { return };
+                for (target, value) in scores.get(start as usize..end as usize).unwrap_or_default() {
+                    score(*target as usize, value);
+                }
+            }
+        }
+    }
+}
+
+impl<T: Threshold> Forest<T> {
+    pub(super) fn trees(&self) -> usize {
+        self.roots.len()
+    }
+
+    /// The leaves at which one row ends, in the order of the trees.
+    pub(super) fn of_row(&self, row: &[T], mut leaf: impl FnMut(usize)) {
+        for roots in self.roots.chunks(LANES) {
+            let mut at = [u32::MAX; LANES];
+            at.iter_mut().zip(roots).for_each(|(at, &root)| *at = root);
+            self.walk(&mut at, |_| row);
+            for &end in at.iter().take(roots.len()) {
+                leaf((end as usize).wrapping_sub(self.nodes.len()));
+            }
+        }
+    }
+
+    /// The leaves at which some rows end: tree by tree, and in each row by row.
+    pub(super) fn of_rows(&self, rows: &[&[T]], mut leaf: impl FnMut(usize, usize)) {
+        for &root in &self.roots {
+            for (lanes, first) in rows.chunks(LANES).zip((0..).step_by(LANES)) {
+                let mut at = [root; LANES];
+                at.iter_mut().skip(lanes.len()).for_each(|at| *at = u32::MAX);
+                self.walk(&mut at, |lane| lanes.get(lane).copied().unwrap_or_default());
+                for (row, &end) in at.iter().take(lanes.len()).enumerate() {
+                    leaf(first + row, (end as usize).wrapping_sub(self.nodes.len()));
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn walk<'a>(&self, at: &mut [u32; LANES], row: impl Fn(usize) -> &'a [T])
+    where
+        T: 'a,
+    {
+        if self.tracks_missing {
+            while self.step::<true>(at, &row) {}
+        } else {
+            while self.step::<false>(at, &row) {}
+        }
+    }
+
+    /// One step of each walk; whether one of them took any. That a number is no node's is how a walk ends, and what the check of
+    /// bounds would ask anyway.
+    #[inline]
+    fn step<'a, const MISSING: bool>(&self, at: &mut [u32; LANES], row: &impl Fn(usize) -> &'a [T]) -> bool
+    where
+        T: 'a,
+    {
+        let mut walks = false;
+        for (lane, at) in at.iter_mut().enumerate() {
+            let Some(node) = self.nodes.get(*at as usize) else { continue };
+            let feature = if MISSING { node.feature & !NAN_FIRST } else { node.feature };
+            let Some(&x) = row(lane).get(feature as usize) else { continue };
+            let mut first = x <= node.threshold;
+            if MISSING {
+                first |= x.is_nan() & (node.feature & NAN_FIRST != 0);
+            }
+            *at = if first { node.first } else { node.second };
+            walks = true;
+        }
+        walks
+    }
+}
+
+/// One end of a node that is not known yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum End {
+    Root,
+    First(u32),
+    Second(u32),
+}
+
+/// Puts a forest together, node by node.
+pub(super) struct Builder<T> {
+    nodes: Vec<Node<T>>,
+    roots: Vec<u32>,
+    leaves: u32,
+    columns: usize,
+    tracks_missing: bool,
+}
+
+/// While a forest is put together, leaves have this bit and their number.
+const LEAF: u32 = 1 << 31;
+
+impl<T: Threshold> Builder<T> {
+    pub(super) fn new() -> Self {
+        Self { nodes: Vec::new(), roots: Vec::new(), leaves: 0, columns: 0, tracks_missing: false }
+    }
+
+    /// Adds the test `x <= threshold` at some ends; NaN goes to the first child if `nan_first`, else to the second.
+    pub(super) fn node(&mut self, ends: &[End], feature: usize, threshold: T, nan_first: bool) -> Fallible<u32> {
+        let number = u32::try_from(self.nodes.len()).ok().filter(|&number| number < LEAF);
+        let number = number.ok_or("it has more than 2^31 nodes")?;
+        let column = u32::try_from(feature).ok().filter(|&column| column < NAN_FIRST);
+        let column = column.ok_or_else(|| format!("feature {feature} is beyond any input"))?;
+        self.columns = self.columns.max(feature + 1);
+        self.tracks_missing |= nan_first;
+        let feature = if nan_first { column | NAN_FIRST } else { column };
+        self.nodes.push(Node { threshold, feature, first: LEAF, second: LEAF });
+        self.put(ends, number);
+        Ok(number)
+    }
+
+    /// Adds a leaf at some ends. Leaves are numbered as they come.
+    pub(super) fn leaf(&mut self, ends: &[End]) -> Fallible<()> {
+        if self.leaves == LEAF - 1 {
+            return Err("it has more than 2^31 leaves".into());
+        }
+        self.put(ends, LEAF | self.leaves);
+        self.leaves += 1;
+        Ok(())
+    }
+
+    fn put(&mut self, ends: &[End], number: u32) {
+        for &end in ends {
+            match end {
+                End::Root => self.roots.push(number),
+                End::First(node) => {
+                    if let Some(node) = self.nodes.get_mut(node as usize) {
+                        node.first = number;
+                    }
+                }
+                End::Second(node) => {
+                    if let Some(node) = self.nodes.get_mut(node as usize) {
+                        node.second = number;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The forest. Leaves move behind the nodes.
+    pub(super) fn finish(mut self, leaves: LeafScores<T>, targets: usize) -> Fallible<Forest<T>> {
+        let count = u32::try_from(self.nodes.len()).map_err(|_| "it has too many nodes")?;
+        if count.checked_add(self.leaves).is_none_or(|all| all >= u32::MAX) {
+            return Err("it has too many nodes".into());
+        }
+        let settle = |end: &mut u32| {
+            if *end & LEAF != 0 {
+                *end = count + (*end & !LEAF);
+            }
+        };
+        self.roots.iter_mut().for_each(settle);
+        for node in &mut self.nodes {
+            settle(&mut node.first);
+            settle(&mut node.second);
+        }
+        self.nodes.shrink_to_fit();
+        let Self { nodes, roots, columns, tracks_missing, .. } = self;
+        Ok(Forest { nodes, roots, tracks_missing, columns, leaves, targets })
+    }
+}
