@@ -100,7 +100,9 @@ fn choose(source: &Source, model: onnx::Model, signature: Signature) -> Result<A
         ours => match (rten::Rten::load(source, model, signature), ours) {
             (Ok(theirs), _) => Ok(theirs),
             (Err(_), Ok(ours)) => Ok(Arc::new(ours)),
-            (Err(theirs), Err(ours)) => Err(LoadError::new(theirs.kind(), format!("{theirs}; {ours}"))),
+            (Err(theirs), Err(ours)) => {
+                Err(LoadError::new(theirs.kind(), format!("no engine runs the model: {theirs}; {ours}")))
+            }
         },
     }
 }

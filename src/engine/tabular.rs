@@ -20,7 +20,7 @@ mod tests;
 
 use super::onnx::Model;
 use super::{Engine, InferError, LoadError, LoadErrorKind, Spread};
-use crate::tensor::{Data, Shape, Signature, Tensor, TensorSpec};
+use crate::tensor::{Data, Datatype, Excerpt, Shape, Signature, Tensor, TensorSpec};
 
 use kernel::{Inputs, Output, Place};
 use plan::Plan;
@@ -49,9 +49,38 @@ impl Tabular {
                 spec.labels = labels;
             }
         }
-        let loaded = Self { signature, plan };
-        loaded.try_once()?;
+        let mut loaded = Self { signature, plan };
+        let undeclared = super::signature::undeclared(model);
+        let one = loaded.try_zeros(1)?;
+        if !undeclared.is_empty() {
+            let two = loaded.try_zeros(2)?;
+            for place in undeclared {
+                loaded.declare(place, one.as_deref(), two.as_deref())?;
+            }
+        }
         Ok(loaded)
+    }
+
+    /// Completes the shape of an output that the file does not declare: what is the same for one row and for two is fixed.
+    fn declare(
+        &mut self,
+        place: usize,
+        one: Option<&[Tensor]>,
+        two: Option<&[Tensor]>,
+    ) -> Result<(), LoadError> {
+        let sizes = |made: Option<&[Tensor]>| Some(made?.get(place)?.shape().sizes().to_vec());
+        let (Some(spec), Some(one), Some(two)) =
+            (self.signature.outputs.get_mut(place), sizes(one), sizes(two))
+        else {
+            return Err(LoadError::new(
+                LoadErrorKind::Unsupported,
+                "an output's number of dimensions is neither declared nor to be found out by a row of zeros",
+            ));
+        };
+        let size =
+            |(&one, &two): (&usize, &usize)| if one == two { i64::try_from(one).unwrap_or(-1) } else { -1 };
+        spec.shape = one.iter().zip(&two).map(size).collect();
+        Ok(())
     }
 
     /// Whether the model is this engine's by choice: by its operators, or because it is a small dense network.
@@ -60,37 +89,55 @@ impl Tabular {
         self.plan.is_tabular || (self.plan.is_dense() && small)
     }
 
-    /// Runs a row of zeros through a model whose inputs have free sizes only in front. What does not fit then never will.
-    fn try_once(&self) -> Result<(), LoadError> {
+    /// Runs some rows of zeros through the model and gives the outputs, or none where its inputs' sizes are not known. What does not
+    /// fit then never will, if rows are what is free; without any, a zero may be a size that no request would give.
+    fn try_zeros(&self, rows: usize) -> Result<Option<Vec<Tensor>>, LoadError> {
+        let is_free = |spec: &TensorSpec| spec.shape.first().is_some_and(|&size| size < 0);
         let mut inputs = Vec::with_capacity(self.signature.inputs.len());
         for spec in &self.signature.inputs {
             if spec.shape.iter().skip(1).any(|&size| size < 0) {
-                return Ok(());
+                return Ok(None);
             }
-            let sizes: Vec<usize> = spec.shape.iter().map(|&size| usize::try_from(size).unwrap_or(1)).collect();
-            let Ok(elements) = kernel::elements(&sizes) else { return Ok(()) };
-            let Ok(zeros) = Tensor::new(Shape::new(sizes), Data::zeros(spec.datatype, elements)) else { return Ok(()) };
+            let sizes: Vec<usize> =
+                spec.shape.iter().map(|&size| usize::try_from(size).unwrap_or(rows)).collect();
+            let Ok(elements) = kernel::elements(&sizes) else { return Ok(None) };
+            let zeros = match spec.datatype {
+                // A zero for whoever takes it for a number.
+                Datatype::Bytes => Data::Bytes(std::iter::repeat_n("0", elements).collect()),
+                datatype => Data::zeros(datatype, elements),
+            };
+            let Ok(zeros) = Tensor::new(Shape::new(sizes), zeros) else { return Ok(None) };
             inputs.push(zeros);
         }
         match self.run(inputs) {
-            // A value may be refused, a zero or an empty string; a shape not.
-            Ok(_) | Err(Failure { of_values: true, .. }) => Ok(()),
-            Err(Failure { reason, .. }) => Err(LoadError::new(
-                LoadErrorKind::Malformed,
-                format!("{NAME} cannot run a row of zeros through the model: {reason}"),
-            )),
+            Ok(mut slots) => {
+                Ok(self.outputs(&mut slots, &(0..self.plan.outputs.len()).collect::<Vec<_>>()).ok())
+            }
+            Err(Failure { of_values: false, reason }) if self.signature.inputs.iter().all(is_free) => {
+                Err(LoadError::new(
+                    LoadErrorKind::Malformed,
+                    format!("{NAME} cannot run a row of zeros through the model: {reason}"),
+                ))
+            }
+            Err(_) => Ok(None),
         }
     }
 
     /// Runs all steps and gives the values that are left.
     fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Option<Tensor>>, Failure> {
+        for (input, spec) in inputs.iter().zip(&self.signature.inputs) {
+            kernel::elements(input.shape().sizes()).map_err(|reason| Failure {
+                of_values: false,
+                reason: format!("input {}: {reason}", Excerpt(&spec.name)),
+            })?;
+        }
         let mut slots: Vec<Option<Tensor>> = inputs.into_iter().map(Some).collect();
         slots.resize(self.plan.slots, None);
         for step in &self.plan.steps {
             let mut given =
                 Inputs { slots: &mut slots, constants: &self.plan.constants, places: &step.inputs };
             let failed = |reason: String| Failure {
-                of_values: reason.contains("expected") || reason.contains("category"),
+                of_values: step.is_picky,
                 reason: format!("{}: {reason}", step.name),
             };
             let made = step.kernel.run(&mut given).map_err(failed)?;
@@ -104,7 +151,10 @@ impl Tabular {
             match made {
                 Output::One(tensor) => put(&mut slots, step.outputs.first(), tensor),
                 Output::Many(tensors) => {
-                    step.outputs.iter().zip(tensors).for_each(|(slot, tensor)| put(&mut slots, Some(slot), tensor));
+                    step.outputs
+                        .iter()
+                        .zip(tensors)
+                        .for_each(|(slot, tensor)| put(&mut slots, Some(slot), tensor));
                 }
             }
         }
@@ -141,6 +191,13 @@ impl Engine for Tabular {
 
     fn infer(&self, inputs: Vec<Tensor>, outputs: &[usize], _: Spread) -> Result<Vec<Tensor>, InferError> {
         let mut slots = self.run(inputs).map_err(|failure| InferError::input(failure.reason))?;
+        self.outputs(&mut slots, outputs)
+    }
+}
+
+impl Tabular {
+    /// Takes outputs from where the steps left them.
+    fn outputs(&self, slots: &mut [Option<Tensor>], outputs: &[usize]) -> Result<Vec<Tensor>, InferError> {
         let places = outputs.iter().map(|&index| self.plan.outputs.get(index).copied());
         let places = places.collect::<Option<Vec<_>>>().unwrap_or_default();
         let mut found = Vec::with_capacity(places.len());

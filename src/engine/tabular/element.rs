@@ -22,6 +22,9 @@ pub(super) trait Number: Element + PartialOrd {
     /// Below every other, and above.
     const LEAST: Self;
     const LARGEST: Self;
+    /// The bounds of what is finite.
+    const LEAST_FINITE: Self;
+    const LARGEST_FINITE: Self;
 
     fn add(self, other: Self) -> Self;
     fn sub(self, other: Self) -> Self;
@@ -35,14 +38,13 @@ pub(super) trait Number: Element + PartialOrd {
     fn is_nan(self) -> bool;
 }
 
-/// A type with functions. They come from the libm crate, so that no C library decides about bits.
+/// A type with functions. They come from the libm crate, so that no C library decides about bits; `ln` and `pow`, of whose results
+/// models subtract others that are nearly equal, by way of FP64, which makes FP32's last bit right.
 pub(super) trait Float: Number {
     fn exp(self) -> Self;
     fn ln(self) -> Self;
     fn sqrt(self) -> Self;
     fn tanh(self) -> Self;
-    fn floor(self) -> Self;
-    fn ceil(self) -> Self;
     fn pow(self, power: Self) -> Self;
 }
 
@@ -73,11 +75,13 @@ element!(i32, Int32);
 element!(bool, Bool);
 
 macro_rules! float {
-    ($type:ident, $exp:ident, $ln:ident, $sqrt:ident, $tanh:ident, $pow:ident) => {
+    ($type:ident, $exp:ident, $sqrt:ident, $tanh:ident) => {
         impl Number for $type {
             const ONE: Self = 1.0;
             const LEAST: Self = Self::NEG_INFINITY;
             const LARGEST: Self = Self::INFINITY;
+            const LEAST_FINITE: Self = Self::MIN;
+            const LARGEST_FINITE: Self = Self::MAX;
 
             fn add(self, other: Self) -> Self {
                 self + other
@@ -123,7 +127,7 @@ macro_rules! float {
             }
 
             fn ln(self) -> Self {
-                libm::$ln(self)
+                Self::from_f64(libm::log(f64::from(self)))
             }
 
             fn sqrt(self) -> Self {
@@ -134,23 +138,15 @@ macro_rules! float {
                 libm::$tanh(self)
             }
 
-            fn floor(self) -> Self {
-                Self::floor(self)
-            }
-
-            fn ceil(self) -> Self {
-                Self::ceil(self)
-            }
-
             fn pow(self, power: Self) -> Self {
-                libm::$pow(self, power)
+                Self::from_f64(libm::pow(f64::from(self), f64::from(power)))
             }
         }
     };
 }
 
-float!(f32, expf, logf, sqrtf, tanhf, powf);
-float!(f64, exp, log, sqrt, tanh, pow);
+float!(f32, expf, sqrtf, tanhf);
+float!(f64, exp, sqrt, tanh);
 
 macro_rules! integer {
     ($type:ident) => {
@@ -158,6 +154,8 @@ macro_rules! integer {
             const ONE: Self = 1;
             const LEAST: Self = Self::MIN;
             const LARGEST: Self = Self::MAX;
+            const LEAST_FINITE: Self = Self::MIN;
+            const LARGEST_FINITE: Self = Self::MAX;
 
             fn add(self, other: Self) -> Self {
                 self.wrapping_add(other)

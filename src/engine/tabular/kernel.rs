@@ -6,8 +6,8 @@ use crate::tensor::{Data, Datatype, Shape, Tensor};
 /// The reason is for whoever reads the log or sent the request: it names what does not fit.
 pub(super) type Fallible<T> = Result<T, String>;
 
-/// More elements than this are not made for one request: 1 GiB of floats.
-const LARGEST: usize = 1 << 28;
+/// More elements than this are not made at once: 64 MiB of floats, as much as a request may bring.
+const LARGEST: usize = 1 << 24;
 
 /// What a node does once its model is loaded.
 pub(super) trait Kernel: Send + Sync {
@@ -112,6 +112,8 @@ pub(super) fn values<T: Element>(tensor: &Tensor) -> Fallible<&[T]> {
 
 /// A tensor from its parts.
 pub(super) fn tensor(sizes: impl Into<Vec<usize>>, data: Data) -> Fallible<Tensor> {
+    let sizes = sizes.into();
+    elements(&sizes)?;
     let shape = Shape::new(sizes);
     let text = shape.to_string();
     Tensor::new(shape, data).map_err(|data| format!("{} elements do not fit shape {text}", data.len()))
@@ -122,13 +124,13 @@ pub(super) fn made<T: Element>(sizes: impl Into<Vec<usize>>, values: Vec<T>) -> 
     tensor(sizes, T::wrap(values)).map(Output::One)
 }
 
-/// The number of elements of a shape, if there may be so many.
+/// The number of elements of a shape, if there may be so many. A size of zero excuses no other: loops run along each.
 pub(super) fn elements(sizes: &[usize]) -> Fallible<usize> {
-    let shape = Shape::new(sizes);
-    shape
-        .elements()
-        .filter(|&elements| elements <= LARGEST)
-        .ok_or_else(|| format!("{shape} has more than {LARGEST} elements"))
+    let others = sizes.iter().try_fold(1_usize, |product, &size| product.checked_mul(size.max(1)));
+    match others {
+        Some(others) if others <= LARGEST => Ok(if sizes.contains(&0) { 0 } else { others }),
+        _ => Err(format!("{} has more than {LARGEST} elements", Shape::new(sizes))),
+    }
 }
 
 /// An axis counted from the front.

@@ -9,30 +9,34 @@ mod transform;
 mod trees;
 
 use super::kernel::{Fallible, Inputs, Output};
-use super::node::{Built, Op};
+use super::node::{Builder, Built, Op};
 
 pub(super) use labels::Labels;
 
-/// Builds the kernel of a node.
-pub(super) fn build(op: &Op<'_>) -> Fallible<Built> {
-    match op.node.op_type.as_str() {
-        "TreeEnsembleClassifier" => trees::classifier(op),
-        "TreeEnsembleRegressor" => trees::regressor(op),
-        "TreeEnsemble" => trees::ensemble(op),
-        "LinearClassifier" => linear::classifier(op),
-        "LinearRegressor" => linear::regressor(op),
-        "Scaler" => scale::scaler(op),
-        "Normalizer" => scale::normalizer(op),
-        "Imputer" => scale::imputer(op),
-        "Binarizer" => scale::binarizer(op),
-        "OneHotEncoder" => category::one_hot(op),
-        "LabelEncoder" => category::label_encoder(op),
-        "CategoryMapper" => category::mapper(op),
-        "FeatureVectorizer" => feature::vectorizer(op),
-        "ArrayFeatureExtractor" => feature::extractor(op),
-        // Its sequence of maps leaves as the matrix that it is made from; its labels are the signature's.
-        "ZipMap" => Built::function(op.datatype(0)?, |inputs: &mut Inputs<'_>| inputs.take(0).map(Output::One)),
-        "CastMap" => Err("it takes a map, which no request can carry".into()),
-        _ => Err("not an operator of this engine".into()),
-    }
+/// What builds the kernels of an operator, if there is such a thing.
+pub(super) fn builder(operator: &str) -> Option<Builder> {
+    Some(match operator {
+        "TreeEnsembleClassifier" => trees::classifier,
+        "TreeEnsembleRegressor" => trees::regressor,
+        "TreeEnsemble" => trees::ensemble,
+        "LinearClassifier" => linear::classifier,
+        "LinearRegressor" => linear::regressor,
+        "Scaler" => scale::scaler,
+        "Normalizer" => scale::normalizer,
+        "Imputer" => scale::imputer,
+        "Binarizer" => scale::binarizer,
+        "OneHotEncoder" => category::one_hot,
+        "LabelEncoder" => category::label_encoder,
+        "CategoryMapper" => category::mapper,
+        "FeatureVectorizer" => feature::vectorizer,
+        "ArrayFeatureExtractor" => feature::extractor,
+        "ZipMap" => zip_map,
+        "CastMap" => |_| Err("it takes a map, which no request can carry".into()),
+        _ => return None,
+    })
+}
+
+/// Its sequence of maps leaves as the matrix that it is made from; its labels are the signature's.
+fn zip_map(op: &Op<'_>) -> Fallible<Built> {
+    Built::function(op.datatype(0)?, |inputs: &mut Inputs<'_>| inputs.take(0).map(Output::One))
 }

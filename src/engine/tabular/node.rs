@@ -15,16 +15,32 @@ pub(super) struct Op<'a> {
     pub(super) constants: Vec<Option<&'a Tensor>>,
 }
 
+/// Builds the kernel of a node.
+pub(super) type Builder = fn(&Op<'_>) -> Fallible<Built>;
+
 /// A kernel, and the datatypes of the outputs that it makes.
 pub(super) struct Built {
     pub(super) kernel: Box<dyn Kernel>,
     pub(super) outputs: Vec<Datatype>,
+    /// Whether it may refuse some values and take others of the same shape.
+    pub(super) is_picky: bool,
 }
 
 impl Built {
     /// A kernel that makes one output.
+    #[allow(clippy::unnecessary_wraps)] // what builds a node ends with it
     pub(super) fn new(kernel: impl Kernel + 'static, output: Datatype) -> Fallible<Self> {
-        Ok(Self { kernel: Box::new(kernel), outputs: vec![output] })
+        Ok(Self::several(kernel, vec![output]))
+    }
+
+    /// A kernel that makes several outputs.
+    pub(super) fn several(kernel: impl Kernel + 'static, outputs: Vec<Datatype>) -> Self {
+        Self { kernel: Box::new(kernel), outputs, is_picky: false }
+    }
+
+    /// The same kernel, known to refuse some values.
+    pub(super) fn picky(self) -> Self {
+        Self { is_picky: true, ..self }
     }
 
     /// The same from a function.
@@ -121,8 +137,9 @@ impl<'a> Op<'a> {
     pub(super) fn flag(&self, name: &str, default: bool) -> Fallible<bool> {
         Ok(self.integer(name)?.map_or(default, |value| value != 0))
     }
+}
 
-    pub(super) fn unknown(&self, what: &str, value: &str) -> String {
-        format!("{what} {} is not known", Excerpt(value))
-    }
+/// Says that an attribute has a value that no version of the operator has.
+pub(super) fn unknown(what: &str, value: &str) -> String {
+    format!("{what} {} is not known", Excerpt(value))
 }

@@ -1,10 +1,12 @@
 //! From an ONNX graph to numbered values and the steps between them.
 
-use std::collections::{HashMap, HashSet};
+mod fuse;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::kernel::{Inputs, Kernel, Output, Place};
 use super::ml::Labels;
-use super::node::{Built, Op};
+use super::node::{Builder, Built, Op};
 use super::{NAME, constant, ml, plain};
 use crate::engine::onnx::{Constant, Graph, Model, Node};
 use crate::engine::{LoadError, LoadErrorKind};
@@ -37,6 +39,8 @@ pub(super) struct Step {
     pub(super) kernel: Box<dyn Kernel>,
     pub(super) inputs: Vec<(Place, bool)>,
     pub(super) outputs: Vec<usize>,
+    /// Whether it may refuse some values and take others of the same shape.
+    pub(super) is_picky: bool,
 }
 
 /// A value that is known by name.
@@ -80,8 +84,17 @@ impl Plan {
     /// Plans a model, or says what of it is not covered.
     pub(super) fn of(model: &Model, signature: &Signature) -> Result<Self, LoadError> {
         let graph = model.graph.as_ref().ok_or_else(|| unsupported("it has no graph"))?;
+        let lacking: BTreeSet<String> =
+            graph.node.iter().filter(|node| builder(node).is_none()).map(Node::operator).collect();
+        if !lacking.is_empty() {
+            let lacking = lacking.into_iter().collect::<Vec<_>>().join(", ");
+            return Err(LoadError::new(LoadErrorKind::Unsupported, format!("{NAME} lacks {lacking}")));
+        }
         let version = |domain: &[&str]| {
-            let set = model.opset_import.iter().find(|set| domain.contains(&set.domain.as_deref().unwrap_or_default()));
+            let set = model
+                .opset_import
+                .iter()
+                .find(|set| domain.contains(&set.domain.as_deref().unwrap_or_default()));
             set.and_then(|set| set.version).unwrap_or(0)
         };
         let mut readers: HashMap<&str, Vec<Option<usize>>> = HashMap::new();
@@ -97,7 +110,11 @@ impl Plan {
             graph,
             versions: (version(&["", "ai.onnx"]), version(&[ML])),
             values: HashMap::new(),
-            initializers: graph.initializer.iter().map(|constant| (constant.name.as_str(), constant)).collect(),
+            initializers: graph
+                .initializer
+                .iter()
+                .map(|constant| (constant.name.as_str(), constant))
+                .collect(),
             readers,
             fused: HashSet::new(),
             plan: Self {
@@ -152,11 +169,14 @@ impl<'a> Planner<'a> {
     fn outputs(&mut self, signature: &Signature) -> Result<(), LoadError> {
         for spec in &signature.outputs {
             let name = Excerpt(&spec.name);
-            let value = self.find(&spec.name).map_err(|reason| unsupported(format!("output {name}: {reason}")))?;
+            let value =
+                self.find(&spec.name).map_err(|reason| unsupported(format!("output {name}: {reason}")))?;
             let value = value.ok_or_else(|| unsupported(format!("output {name} is made by no node")))?;
             if value.datatype != spec.datatype {
                 let (made, declared) = (value.datatype, spec.datatype);
-                return Err(unsupported(format!("output {name} is declared as {declared} and made as {made}")));
+                return Err(unsupported(format!(
+                    "output {name} is declared as {declared} and made as {made}"
+                )));
             }
             self.plan.outputs.push(value.place);
             self.plan.labels.push(value.labels);
@@ -170,7 +190,8 @@ impl<'a> Planner<'a> {
             return Ok(Some(value.clone()));
         }
         let Some((&name, constant)) = self.initializers.get_key_value(name) else { return Ok(None) };
-        let tensor = constant::read(constant).map_err(|reason| format!("constant {}: {reason}", Excerpt(name)))?;
+        let tensor =
+            constant::read(constant).map_err(|reason| format!("constant {}: {reason}", Excerpt(name)))?;
         Ok(Some(self.constant(name, tensor)))
     }
 
@@ -203,17 +224,16 @@ impl<'a> Planner<'a> {
             types: values.iter().map(|value| value.as_ref().map(|value| value.datatype)).collect(),
             constants: constants.collect(),
         };
-        let Built { kernel, outputs } = match node.domain.as_str() {
-            "" | "ai.onnx" => plain::build(&op)?,
-            ML => ml::build(&op)?,
-            _ => return Err("not an operator of this engine".into()),
-        };
+        let Built { kernel, outputs, is_picky } =
+            builder(node).ok_or("not an operator of this engine")?(&op)?;
         let labels = class_labels(&op)?;
         if node.output.len() > outputs.len() {
             return Err(format!("it has {} outputs, the operator {}", node.output.len(), outputs.len()));
         }
-        let inputs: Vec<_> =
-            values.iter().map(|value| (value.as_ref().map_or(Place::Nowhere, |value| value.place), false)).collect();
+        let inputs: Vec<_> = values
+            .iter()
+            .map(|value| (value.as_ref().map_or(Place::Nowhere, |value| value.place), false))
+            .collect();
         if inputs.iter().all(|(place, _)| !matches!(place, Place::Slot(_)))
             && let Some(made) = self.ahead(&*kernel, &inputs)?
         {
@@ -233,66 +253,34 @@ impl<'a> Planner<'a> {
             }
         }
         let name = format!("node {}, {}", Excerpt(&node.name), node.operator());
-        self.plan.steps.push(Step { name, kernel, inputs, outputs: (first..first + outputs.len()).collect() });
+        self.plan.steps.push(Step {
+            name,
+            kernel,
+            inputs,
+            outputs: (first..first + outputs.len()).collect(),
+            is_picky,
+        });
         Ok(())
     }
 
     /// What a node makes of constants alone, unless that is much.
     fn ahead(&self, kernel: &dyn Kernel, places: &[(Place, bool)]) -> Result<Option<Vec<Tensor>>, String> {
-        let made = match kernel.run(&mut Inputs { slots: &mut [], constants: &self.plan.constants, places })? {
-            Output::One(tensor) => vec![tensor],
-            Output::Many(tensors) => tensors,
-        };
+        let made =
+            match kernel.run(&mut Inputs { slots: &mut [], constants: &self.plan.constants, places })? {
+                Output::One(tensor) => vec![tensor],
+                Output::Many(tensors) => tensors,
+            };
         let elements: usize = made.iter().map(|tensor| tensor.data().len()).sum();
         Ok((elements <= FOLDED).then_some(made))
     }
+}
 
-    /// Joins a product with constant weights, the constant row that is added to it and the Relu behind them, where nothing else
-    /// reads what is between. Gives the kernel and the node whose output it makes.
-    fn fuse(
-        &mut self,
-        place: usize,
-        node: &'a Node,
-        kernel: Box<dyn Kernel>,
-        values: &[Option<Value>],
-    ) -> (Box<dyn Kernel>, &'a Node) {
-        if node.op_type != "MatMul" {
-            return (kernel, node);
-        }
-        let weights = values.get(1).and_then(|value| match value.as_ref()?.place {
-            Place::Constant(constant) => self.plan.constants.get(constant).cloned(),
-            Place::Slot(_) | Place::Nowhere => None,
-        });
-        let Some(weights) = weights else { return (kernel, node) };
-        let (mut last, mut lasts) = (node, vec![place]);
-        let mut bias = None;
-        if let Some((next, add)) = self.only_reader(last, "Add") {
-            let made = last.output.first();
-            let other = add.input.iter().find(|name| Some(*name) != made).cloned();
-            if let Some(Ok(Some(Value { place: Place::Constant(constant), .. }))) = other.map(|name| self.find(&name)) {
-                bias = self.plan.constants.get(constant).cloned();
-                (last, lasts) = (add, vec![place, next]);
-            }
-        }
-        let relu = self.only_reader(last, "Relu");
-        match plain::layer(&weights, bias.as_ref(), relu.is_some()) {
-            Ok(layer) => {
-                if let Some((next, relu)) = relu {
-                    last = relu;
-                    lasts.push(next);
-                }
-                self.fused.extend(lasts.into_iter().filter(|&last| last != place));
-                (layer.kernel, last)
-            }
-            Err(_) => (kernel, node),
-        }
-    }
-
-    /// The one node that reads what a node makes, if it is of some type.
-    fn only_reader(&self, node: &Node, operator: &str) -> Option<(usize, &'a Node)> {
-        let [Some(reader)] = *self.readers.get(node.output.first()?.as_str())?.as_slice() else { return None };
-        let found = self.graph.node.get(reader)?;
-        (found.op_type == operator && matches!(found.domain.as_str(), "" | "ai.onnx")).then_some((reader, found))
+/// What builds the kernel of a node, if the engine has its operator.
+fn builder(node: &Node) -> Option<Builder> {
+    match node.domain.as_str() {
+        "" | "ai.onnx" => plain::builder(&node.op_type),
+        ML => ml::builder(&node.op_type),
+        _ => None,
     }
 }
 

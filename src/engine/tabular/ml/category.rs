@@ -58,11 +58,24 @@ impl Categories {
                 Ok(strings.iter().map(|text| table.get(text).copied()).collect())
             }
             (Self::Integers(table), data) if data.datatype() != Datatype::Bytes => {
-                let Data::Int64(values) = cast(data, Datatype::Int64)? else { return Err("no integers".into()) };
-                Ok(values.iter().map(|value| table.get(value).copied()).collect())
+                let Data::Int64(values) = cast(data, Datatype::Int64)? else {
+                    return Err("no integers".into());
+                };
+                // NaN is no number, nor the zero that it is cast to.
+                let lost = nans(data);
+                let place = |(value, lost): (&i64, bool)| if lost { None } else { table.get(value).copied() };
+                Ok(values.iter().zip(lost).map(place).collect())
             }
             (_, data) => Err(format!("{} is not what its categories are", data.datatype())),
         }
+    }
+}
+
+fn nans(data: &Data) -> Vec<bool> {
+    match data {
+        Data::Fp32(values) => values.iter().map(|value| value.is_nan()).collect(),
+        Data::Fp64(values) => values.iter().map(|value| value.is_nan()).collect(),
+        other => vec![false; other.len()],
     }
 }
 
@@ -70,7 +83,9 @@ pub(super) fn one_hot(op: &Op<'_>) -> Fallible<Built> {
     let datatype = op.datatype(0)?;
     let (texts, integers) = (op.strings("cats_strings")?, op.integers("cats_int64s"));
     let (categories, count) = match (texts.is_empty(), integers.is_empty()) {
-        (false, true) => (Categories::Texts(table(texts.iter().map(|text| text.as_bytes().into()))), texts.len()),
+        (false, true) => {
+            (Categories::Texts(table(texts.iter().map(|text| text.as_bytes().into()))), texts.len())
+        }
         (true, false) => (Categories::Integers(table(integers.iter().copied())), integers.len()),
         _ => return Err("expected either cats_strings or cats_int64s".into()),
     };
@@ -78,7 +93,7 @@ pub(super) fn one_hot(op: &Op<'_>) -> Fallible<Built> {
         return Err(format!("{datatype} is not what its categories are"));
     }
     let lenient = op.flag("zeros", true)?;
-    Built::function(Datatype::Fp32, move |inputs: &mut Inputs<'_>| {
+    let built = Built::function(Datatype::Fp32, move |inputs: &mut Inputs<'_>| {
         let sizes = [inputs.sizes(0)?, &[count]].concat();
         let mut hot = vec![0.0_f32; elements(&sizes)?];
         let places = categories.places(inputs.get(0)?.data())?;
@@ -90,7 +105,8 @@ pub(super) fn one_hot(op: &Op<'_>) -> Fallible<Built> {
             }
         }
         made(sizes, hot)
-    })
+    })?;
+    Ok(if lenient { built } else { built.picky() })
 }
 
 /// Elements of one type by elements of another.
@@ -175,7 +191,8 @@ pub(super) fn label_encoder(op: &Op<'_>) -> Fallible<Built> {
 
 pub(super) fn mapper(op: &Op<'_>) -> Fallible<Built> {
     let from = op.datatype(0)?;
-    let (texts, numbers) = (strings(op.strings("cats_strings")?), Data::Int64(op.integers("cats_int64s").to_vec()));
+    let (texts, numbers) =
+        (strings(op.strings("cats_strings")?), Data::Int64(op.integers("cats_int64s").to_vec()));
     if from == Datatype::Bytes {
         let default = Data::Int64(vec![op.integer("default_int64")?.unwrap_or(-1)]);
         translate(&texts, tensor_of(numbers)?, tensor_of(default)?, from)
@@ -184,4 +201,3 @@ pub(super) fn mapper(op: &Op<'_>) -> Fallible<Built> {
         translate(&numbers, tensor_of(texts)?, tensor_of(default)?, from)
     }
 }
-

@@ -1,6 +1,6 @@
 //! Columns together and apart.
 
-use crate::engine::tabular::kernel::{Fallible, Inputs, Output, made, pick, tensor};
+use crate::engine::tabular::kernel::{Fallible, Inputs, Output, elements, made, pick, tensor};
 use crate::engine::tabular::node::{Built, Op};
 use crate::engine::tabular::plain::floats;
 use crate::tensor::Datatype;
@@ -26,7 +26,9 @@ pub(super) fn vectorizer(op: &Op<'_>) -> Fallible<Built> {
             parts.push((values, own, width));
         }
         let rows = rows.unwrap_or(0);
-        let columns = parts.iter().map(|(_, _, width)| width).sum();
+        let columns = parts.iter().try_fold(0_usize, |columns, (_, _, width)| columns.checked_add(*width));
+        let columns = columns.ok_or("its widths are more than there are numbers")?;
+        elements(&[rows, columns])?;
         let mut joined = Vec::new();
         for row in 0..rows {
             for (values, own, width) in &parts {
@@ -45,7 +47,9 @@ pub(super) fn extractor(op: &Op<'_>) -> Fallible<Built> {
     Built::function(datatype, |inputs: &mut Inputs<'_>| {
         let wanted = inputs.integers(1)?.ok_or("its indices are missing")?;
         let sizes = inputs.sizes(0)?;
-        let Some((&columns, leading)) = sizes.split_last() else { return Err("its input is one element".into()) };
+        let Some((&columns, leading)) = sizes.split_last() else {
+            return Err("its input is one element".into());
+        };
         let place = |&at: &i64| usize::try_from(at).ok().filter(|&at| at < columns);
         let places = wanted.iter().map(place).collect::<Option<Vec<_>>>();
         let places = places.ok_or_else(|| format!("an index is not below {columns}"))?;

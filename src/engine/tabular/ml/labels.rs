@@ -13,7 +13,11 @@ pub(in crate::engine::tabular) enum Labels {
 
 impl Labels {
     /// From the attributes of which one is given; none where neither is.
-    pub(in crate::engine::tabular) fn read(op: &Op<'_>, strings: &str, integers: &str) -> Fallible<Option<Self>> {
+    pub(in crate::engine::tabular) fn read(
+        op: &Op<'_>,
+        strings: &str,
+        integers: &str,
+    ) -> Fallible<Option<Self>> {
         let (texts, numbers) = (op.strings(strings)?, op.integers(integers));
         match (texts.is_empty(), numbers.is_empty()) {
             (true, true) => Ok(None),

@@ -1,7 +1,7 @@
 //! Linear models.
 
 use super::labels::Labels;
-use super::transform::Transform;
+use super::transform::{Transform, logistic};
 use crate::engine::tabular::kernel::{Fallible, Inputs, Kernel, Output, elements, tensor};
 use crate::engine::tabular::node::{Built, Op};
 use crate::engine::tabular::plain::{Dense, floats};
@@ -61,7 +61,7 @@ pub(super) fn classifier(op: &Op<'_>) -> Fallible<Built> {
     };
     let outputs = vec![labels.datatype(), Datatype::Fp32];
     let kernel = Classifier { layer, labels, transform: Transform::read(op)?, second };
-    Ok(Built { kernel: Box::new(kernel), outputs })
+    Ok(Built::several(kernel, outputs))
 }
 
 struct Classifier {
@@ -84,8 +84,10 @@ impl Kernel for Classifier {
         let columns = if self.second { 2 } else { targets };
         elements(&[rows, columns])?;
         if self.second {
-            scores.iter_mut().for_each(|score| self.transform.apply(std::slice::from_mut(score)));
-            scores = scores.iter().flat_map(|&score| [1.0 - score, score]).collect();
+            // The other transforms say how several scores share a row: ONNX Runtime leaves a single one as it is.
+            let share = |score| if self.transform == Transform::Logistic { logistic(score) } else { score };
+            scores =
+                scores.iter().map(|&score| share(score)).flat_map(|score| [1.0 - score, score]).collect();
         } else {
             scores.chunks_exact_mut(targets).for_each(|row| self.transform.apply(row));
         }
@@ -118,7 +120,7 @@ pub(super) fn regressor(op: &Op<'_>) -> Fallible<Built> {
         let (values, rows) = matrix(inputs, layer.inputs())?;
         elements(&[rows, targets])?;
         let mut scores = layer.apply(&values, rows);
-        scores.chunks_exact_mut(targets).for_each(|row| transform.apply(row));
+        scores.chunks_exact_mut(targets).for_each(|row| transform.apply_to_targets(row));
         tensor(vec![rows, targets], Data::Fp32(scores)).map(Output::One)
     })
 }

@@ -3,7 +3,7 @@
 use super::linear::rows_and_width;
 use crate::engine::tabular::element::{Element, Number, for_numbers};
 use crate::engine::tabular::kernel::{Fallible, Inputs, made};
-use crate::engine::tabular::node::{Built, Op};
+use crate::engine::tabular::node::{Built, Op, unknown};
 use crate::engine::tabular::plain::floats;
 use crate::tensor::Datatype;
 
@@ -22,7 +22,8 @@ pub(super) fn scaler(op: &Op<'_>) -> Fallible<Built> {
     Built::function(Datatype::Fp32, move |inputs: &mut Inputs<'_>| {
         let sizes = inputs.sizes(0)?.to_vec();
         let columns = sizes.last().copied().unwrap_or(1);
-        let (offset, scale) = (per_column(&offset, columns, "offset")?, per_column(&scale, columns, "scale")?);
+        let (offset, scale) =
+            (per_column(&offset, columns, "offset")?, per_column(&scale, columns, "scale")?);
         let mut values: Vec<f32> = floats(inputs.get(0)?.data())?;
         for row in values.chunks_exact_mut(columns.max(1)) {
             for (value, (offset, scale)) in row.iter_mut().zip(offset.iter().zip(&scale)) {
@@ -39,7 +40,7 @@ pub(super) fn normalizer(op: &Op<'_>) -> Fallible<Built> {
         "MAX" => |row| divide(row, row.iter().fold(f32::NEG_INFINITY, |largest, &x| largest.max(x))),
         "L1" => |row| divide(row, row.iter().fold(0.0, |sum, x| sum + x.abs())),
         "L2" => |row| divide(row, libm::sqrtf(row.iter().fold(0.0, |sum, x| sum + x * x))),
-        other => return Err(op.unknown("norm", other)),
+        other => return Err(unknown("norm", other)),
     };
     Built::function(Datatype::Fp32, move |inputs: &mut Inputs<'_>| {
         let sizes = inputs.sizes(0)?.to_vec();
@@ -53,7 +54,9 @@ pub(super) fn normalizer(op: &Op<'_>) -> Fallible<Built> {
 /// A row whose norm is zero stays what it is.
 fn divide(row: &mut [f32], norm: f32) {
     if norm != 0.0 {
-        row.iter_mut().for_each(|x| *x /= norm);
+        for x in row {
+            *x /= norm;
+        }
     }
 }
 
@@ -77,6 +80,7 @@ pub(super) fn imputer(op: &Op<'_>) -> Fallible<Built> {
             let mut values = inputs.values::<T>(0)?.to_vec();
             for row in values.chunks_exact_mut(columns.max(1)) {
                 for (value, &imputed) in row.iter_mut().zip(&imputed) {
+                    #[allow(clippy::float_cmp)] // what is asked
                     if *value == replaced || (replaced.is_nan() && value.is_nan()) {
                         *value = imputed;
                     }
@@ -98,4 +102,3 @@ pub(super) fn binarizer(op: &Op<'_>) -> Fallible<Built> {
         })
     })
 }
-

@@ -1,8 +1,8 @@
 //! What is done to scores at the end: the `post_transform` of ai.onnx.ml.
 
-use crate::engine::tabular::element::Float;
+use crate::engine::tabular::element::{Float, Number};
 use crate::engine::tabular::kernel::Fallible;
-use crate::engine::tabular::node::Op;
+use crate::engine::tabular::node::{Op, unknown};
 
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,15 +22,23 @@ impl Transform {
             "SOFTMAX" => Ok(Self::Softmax),
             "SOFTMAX_ZERO" => Ok(Self::SoftmaxZero),
             "PROBIT" => Ok(Self::Probit),
-            other => Err(op.unknown("post_transform", other)),
+            other => Err(unknown("post_transform", other)),
         }
     }
 
     /// By the number that version 5 of ai.onnx.ml gives it.
     pub(super) fn numbered(number: i64) -> Fallible<Self> {
-        let all = [Self::None, Self::Logistic, Self::Softmax, Self::SoftmaxZero, Self::Probit];
+        let all = [Self::None, Self::Softmax, Self::Logistic, Self::SoftmaxZero, Self::Probit];
         let found = usize::try_from(number).ok().and_then(|number| all.get(number).copied());
         found.ok_or_else(|| format!("post_transform {number} is not known"))
+    }
+
+    /// Transforms the scores of one row of a regression. A single score is only ever inverted: the other transforms say how
+    /// scores share a row, and ONNX Runtime leaves one by itself as it is.
+    pub(super) fn apply_to_targets<T: Float>(self, scores: &mut [T]) {
+        if scores.len() > 1 || self == Self::Probit {
+            self.apply(scores);
+        }
     }
 
     /// Transforms the scores of one row.
@@ -65,20 +73,24 @@ fn softmax_zero<T: Float>(scores: &mut [T]) {
         }
     }
     if sum != T::default() {
-        scores.iter_mut().for_each(|score| *score = score.div(sum));
+        for score in scores {
+            *score = score.div(sum);
+        }
     }
 }
 
 /// The inverse of the normal distribution, by Winitzki's approximation of the inverse error function ("A handy approximation
-/// for the error function and its inverse", 2008), which the runtimes of this operator share.
+/// for the error function and its inverse", 2008), which the runtimes of this operator share. In FP32 whatever the scores are:
+/// near zero the formula loses digits, and which ones is part of the answer.
 fn probit<T: Float>(x: T) -> T {
-    let number = T::from_f64;
-    let x = x.add(x).sub(T::ONE);
-    let log = T::ONE.sub(x).mul(T::ONE.add(x)).ln();
-    let a = number(0.147);
-    let first = number(2.0).div(number(3.14159).mul(a)).add(number(0.5).mul(log));
-    let second = log.div(a);
-    let root = first.mul(first).sub(second).sqrt().sub(first).sqrt();
-    let signed = if x < T::default() { root.neg() } else { root };
-    number(std::f64::consts::SQRT_2).mul(signed)
+    let x = f32::from_f64(x.to_f64());
+    let x = 2.0 * x - 1.0;
+    let log = Float::ln((1.0 - x) * (1.0 + x));
+    #[allow(clippy::approx_constant)] // the runtimes' constant
+    let pi = 3.14159_f32;
+    let first = 2.0 / (pi * 0.147) + 0.5 * log;
+    let second = 1.0 / 0.147 * log;
+    let root = ((first * first - second).sqrt() - first).sqrt();
+    let signed = if x < 0.0 { -root } else { root };
+    T::from_f64(f64::from(std::f32::consts::SQRT_2 * signed))
 }

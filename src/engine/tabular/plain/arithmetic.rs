@@ -34,6 +34,7 @@ pub(super) fn build(op: &Op<'_>) -> Fallible<Built> {
             pairs(move |a: bool, b: bool| (a == b) == equal)
         }
         "Equal" if datatype == Datatype::Bytes => Built::function(Datatype::Bool, equal_strings),
+        #[allow(clippy::float_cmp)] // what is asked
         "Equal" => for_numbers!(datatype, T => pairs::<T, bool>(|a, b| a == b)),
         _ => Err(format!("{datatype} is not covered")),
     }
@@ -77,7 +78,9 @@ pub(super) fn walk(sizes: &[usize], strides: &[usize], start: usize) -> Fallible
         if size != 1 {
             positions = positions
                 .iter()
-                .flat_map(|&position| (0..size).map(move |step| position.wrapping_add(step.wrapping_mul(stride))))
+                .flat_map(|&position| {
+                    (0..size).map(move |step| position.wrapping_add(step.wrapping_mul(stride)))
+                })
                 .collect();
         }
     }
@@ -92,7 +95,11 @@ fn pairs<A: Element, B: Element>(function: impl Fn(A, A) -> B + Send + Sync + 's
     })
 }
 
-fn paired<A: Element, B>(a: &Tensor, b: &Tensor, function: impl Fn(A, A) -> B) -> Fallible<(Vec<usize>, Vec<B>)> {
+fn paired<A: Element, B>(
+    a: &Tensor,
+    b: &Tensor,
+    function: impl Fn(A, A) -> B,
+) -> Fallible<(Vec<usize>, Vec<B>)> {
     let (left, right) = (values::<A>(a)?, values::<A>(b)?);
     let (own, other) = (a.shape().sizes(), b.shape().sizes());
     let sizes = broadcast([own, other])?;
@@ -105,7 +112,9 @@ fn paired<A: Element, B>(a: &Tensor, b: &Tensor, function: impl Fn(A, A) -> B) -
         right.iter().map(|&b| function(*a, b)).collect()
     } else if sizes == own && own.ends_with(other) && !right.is_empty() {
         // A row for every row, as biases and scales are.
-        left.chunks(right.len()).flat_map(|row| row.iter().zip(right).map(|(&a, &b)| function(a, b))).collect()
+        left.chunks(right.len())
+            .flat_map(|row| row.iter().zip(right).map(|(&a, &b)| function(a, b)))
+            .collect()
     } else {
         let (own, other) = (positions(own, &sizes)?, positions(other, &sizes)?);
         let pairs = own.iter().zip(&other).map(|(&a, &b)| Some(function(*left.get(a)?, *right.get(b)?)));
@@ -147,10 +156,14 @@ fn mixed<A: Element, E: Element>(function: impl Fn(A, E) -> A + Send + Sync + 's
         let (bases, powers) = (inputs.values::<A>(0)?, inputs.values::<E>(1)?);
         let sizes = broadcast([inputs.sizes(0)?, inputs.sizes(1)?])?;
         let values: Vec<A> = match powers {
-            [power] if sizes == inputs.sizes(0)? => bases.iter().map(|&base| function(base, *power)).collect(),
+            [power] if sizes == inputs.sizes(0)? => {
+                bases.iter().map(|&base| function(base, *power)).collect()
+            }
             _ => {
-                let (own, other) = (positions(inputs.sizes(0)?, &sizes)?, positions(inputs.sizes(1)?, &sizes)?);
-                let pairs = own.iter().zip(&other).map(|(&a, &b)| Some(function(*bases.get(a)?, *powers.get(b)?)));
+                let (own, other) =
+                    (positions(inputs.sizes(0)?, &sizes)?, positions(inputs.sizes(1)?, &sizes)?);
+                let pairs =
+                    own.iter().zip(&other).map(|(&a, &b)| Some(function(*bases.get(a)?, *powers.get(b)?)));
                 pairs.collect::<Option<_>>().ok_or("an index is outside")?
             }
         };
@@ -162,8 +175,12 @@ fn variadic(op: &Op<'_>) -> Fallible<Built> {
     let datatype = op.shared(0..op.types.len())?;
     // NaN wins, whichever side it is on.
     match op.node.op_type.as_str() {
-        "Max" => for_numbers!(datatype, T => fold::<T>(|a, b| if b > a || b.is_nan() { b } else { a }, false)),
-        "Min" => for_numbers!(datatype, T => fold::<T>(|a, b| if b < a || b.is_nan() { b } else { a }, false)),
+        "Max" => {
+            for_numbers!(datatype, T => fold::<T>(|a, b| if b > a || b.is_nan() { b } else { a }, false))
+        }
+        "Min" => {
+            for_numbers!(datatype, T => fold::<T>(|a, b| if b < a || b.is_nan() { b } else { a }, false))
+        }
         "Sum" => for_floats!(datatype, T => fold::<T>(T::add, false)),
         _ => for_floats!(datatype, T => fold::<T>(T::add, true)),
     }
@@ -200,7 +217,8 @@ fn select(op: &Op<'_>) -> Fallible<Built> {
         let no = pick(inputs.get(2)?.data(), &positions(inputs.sizes(2)?, &sizes)?)?;
         if let (Data::Bytes(yes), Data::Bytes(no)) = (&yes, &no) {
             let chosen = conditions.iter().zip(yes.iter().zip(no.iter()));
-            let chosen: Strings = chosen.map(|(&condition, (yes, no))| if condition { yes } else { no }).collect();
+            let chosen: Strings =
+                chosen.map(|(&condition, (yes, no))| if condition { yes } else { no }).collect();
             return tensor(sizes, Data::Bytes(chosen)).map(Into::into);
         }
         if datatype == Datatype::Bool {

@@ -1,30 +1,33 @@
 //! Cast.
 
+use crate::engine::signature::datatype;
 use crate::engine::tabular::element::{Element, Number};
 use crate::engine::tabular::kernel::{Fallible, Inputs, covered, tensor};
 use crate::engine::tabular::node::{Built, Op};
-use crate::engine::signature::datatype;
 use crate::tensor::{Data, Datatype, Excerpt, Strings};
 
 pub(super) fn build(op: &Op<'_>) -> Fallible<Built> {
-    op.datatype(0)?;
     let number = op.integer("to")?.ok_or("to is missing")?;
     let to = i32::try_from(number).ok().and_then(datatype).filter(|&to| covered(to));
     let to = to.ok_or_else(|| format!("ONNX data type {number} is not covered"))?;
-    Built::function(to, move |inputs: &mut Inputs<'_>| {
+    let from = op.datatype(0)?;
+    let built = Built::function(to, move |inputs: &mut Inputs<'_>| {
         if inputs.get(0)?.datatype() == to {
             return inputs.take(0).map(Into::into);
         }
         let from = inputs.get(0)?;
         tensor(from.shape().sizes(), cast(from.data(), to)?).map(Into::into)
-    })
+    })?;
+    // Not every text is a number.
+    Ok(if from == Datatype::Bytes { built.picky() } else { built })
 }
 
-/// Elements as another type. Floats lose their fraction; what does not fit an integer is saturated, and NaN is zero.
+/// Elements as another type. As text floats have eight digits, the operator's specification being silent and ONNX Runtime's so
+/// many. As integers they lose their fraction; what does not fit an integer is saturated, and NaN is zero.
 pub(in crate::engine::tabular) fn cast(data: &Data, to: Datatype) -> Fallible<Data> {
     match data {
         Data::Fp32(values) => numbers(values, to, |value| general(f64::from(value), 8)),
-        Data::Fp64(values) => numbers(values, to, |value| general(value, 17)),
+        Data::Fp64(values) => numbers(values, to, |value| general(value, 8)),
         Data::Int64(values) => integers(values, to),
         Data::Int32(values) => integers(values, to),
         Data::Bool(values) => {
@@ -64,9 +67,8 @@ fn integers<T: Number + Into<i64> + std::fmt::Display>(values: &[T], to: Datatyp
 fn parse(strings: &Strings, to: Datatype) -> Fallible<Data> {
     fn all<T: std::str::FromStr>(strings: &Strings, to: Datatype) -> Fallible<Vec<T>> {
         let read = |bytes: &[u8]| std::str::from_utf8(bytes).ok().and_then(|text| text.trim().parse().ok());
-        let refused = |bytes: &[u8]| {
-            format!("expected {to}, got {}", Excerpt(&String::from_utf8_lossy(bytes)))
-        };
+        let refused =
+            |bytes: &[u8]| format!("expected {to}, got {}", Excerpt(&String::from_utf8_lossy(bytes)));
         strings.iter().map(|bytes| read(bytes).ok_or_else(|| refused(bytes))).collect()
     }
     match to {
@@ -90,9 +92,9 @@ pub(in crate::engine::tabular) fn general(value: f64, digits: usize) -> String {
     let scientific = format!("{value:.*e}", digits - 1);
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    let trimmed = |text: &str| match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text.to_owned(),
+    let trimmed = |text: &str| {
+        let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };
+        text.to_owned()
     };
     let places = i32::try_from(digits).unwrap_or(17) - 1 - exponent;
     match usize::try_from(places) {

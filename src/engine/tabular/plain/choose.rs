@@ -86,5 +86,5 @@ fn top<T: Number>(op: &Op<'_>) -> Fallible<Built> {
         let places = tensor(sizes.clone(), Data::Int64(places))?;
         Ok(Output::Many(vec![tensor(sizes, T::wrap(best))?, places]))
     };
-    Ok(Built { kernel: Box::new(kernel), outputs: vec![T::DATATYPE, Datatype::Int64] })
+    Ok(Built::several(kernel, vec![T::DATATYPE, Datatype::Int64]))
 }

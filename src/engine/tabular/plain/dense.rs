@@ -87,7 +87,9 @@ impl<T: Layer> Dense<T> {
 impl<T: Layer> Kernel for Dense<T> {
     fn run(&self, inputs: &mut Inputs<'_>) -> Fallible<Output> {
         let sizes = inputs.sizes(0)?;
-        let Some((&columns, leading)) = sizes.split_last() else { return Err("its input is one number".into()) };
+        let Some((&columns, leading)) = sizes.split_last() else {
+            return Err("its input is one number".into());
+        };
         if columns != self.inputs {
             return Err(format!("its input has {columns} columns, its weights have {}", self.inputs));
         }

@@ -5,6 +5,7 @@ use crate::engine::tabular::kernel::{Fallible, Inputs, Output, made};
 use crate::engine::tabular::node::{Built, Op};
 use crate::tensor::{Datatype, Tensor};
 
+/// The functions of [`Float`] are named in full: by their short names they would be those of the C library.
 pub(super) fn build(op: &Op<'_>) -> Fallible<Built> {
     let datatype = op.datatype(0)?;
     match op.node.op_type.as_str() {
@@ -13,12 +14,12 @@ pub(super) fn build(op: &Op<'_>) -> Fallible<Built> {
         "Sign" => for_numbers!(datatype, T => each(sign::<T>)),
         "Floor" => for_floats!(datatype, T => each::<T, T>(T::floor)),
         "Ceil" => for_floats!(datatype, T => each::<T, T>(T::ceil)),
-        "Sqrt" => for_floats!(datatype, T => each::<T, T>(T::sqrt)),
-        "Exp" => for_floats!(datatype, T => each::<T, T>(T::exp)),
-        "Log" => for_floats!(datatype, T => each::<T, T>(T::ln)),
+        "Sqrt" => for_floats!(datatype, T => each::<T, T>(<T as Float>::sqrt)),
+        "Exp" => for_floats!(datatype, T => each::<T, T>(<T as Float>::exp)),
+        "Log" => for_floats!(datatype, T => each::<T, T>(<T as Float>::ln)),
         "Reciprocal" => for_floats!(datatype, T => each::<T, T>(|x| T::ONE.div(x))),
         "Sigmoid" => for_floats!(datatype, T => each(sigmoid::<T>)),
-        "Tanh" => for_floats!(datatype, T => each::<T, T>(T::tanh)),
+        "Tanh" => for_floats!(datatype, T => each::<T, T>(<T as Float>::tanh)),
         "Relu" => for_numbers!(datatype, T => each(relu::<T>)),
         "IsNaN" => for_floats!(datatype, T => each(T::is_nan)),
         "Not" if datatype == Datatype::Bool => each(|x: bool| !x),
@@ -58,7 +59,7 @@ fn relu<T: Number>(x: T) -> T {
     if x < T::default() { T::default() } else { x }
 }
 
-/// Bounds are attributes up to version 6 of the operator, inputs from 11 on.
+/// Bounds are attributes up to version 6 of the operator, inputs from 11 on; without one it is the type's largest finite number.
 fn clip<T: Number>(op: &Op<'_>) -> Fallible<Built> {
     let bound = |name| Ok::<_, String>(op.float(name)?.map(|bound| T::from_f64(f64::from(bound))));
     let (least, largest) = (bound("min")?, bound("max")?);
@@ -67,8 +68,8 @@ fn clip<T: Number>(op: &Op<'_>) -> Fallible<Built> {
             None => Ok(None),
             Some(bound) => super::super::kernel::values::<T>(bound).map(|values| values.first().copied()),
         };
-        let least = given(1)?.or(least).unwrap_or(T::LEAST);
-        let largest = given(2)?.or(largest).unwrap_or(T::LARGEST);
+        let least = given(1)?.or(least).unwrap_or(T::LEAST_FINITE);
+        let largest = given(2)?.or(largest).unwrap_or(T::LARGEST_FINITE);
         let clipped = |&x: &T| {
             let x = if x < least { least } else { x };
             if x > largest { largest } else { x }

@@ -18,8 +18,7 @@ pub(super) fn build(op: &Op<'_>) -> Fallible<Built> {
         && rows > 0
         && columns > 0
     {
-        let layer: Fallible<Built> =
-            for_floats!(datatype, T => Built::new(Dense::new(values::<T>(weights)?, vec![T::default(); columns], false), datatype));
+        let layer: Fallible<Built> = for_floats!(datatype, T => Built::new(Dense::new(values::<T>(weights)?, vec![T::default(); columns], false), datatype));
         if layer.is_ok() {
             return layer;
         }
@@ -28,7 +27,11 @@ pub(super) fn build(op: &Op<'_>) -> Fallible<Built> {
 }
 
 /// With a constant bias, and with Relu, where they follow a product with constant weights and nothing else needs what is between.
-pub(in crate::engine::tabular) fn layer(weights: &Tensor, bias: Option<&Tensor>, relu: bool) -> Fallible<Built> {
+pub(in crate::engine::tabular) fn layer(
+    weights: &Tensor,
+    bias: Option<&Tensor>,
+    relu: bool,
+) -> Fallible<Built> {
     for_floats!(weights.datatype(), T => {
         let [_, columns] = *weights.shape().sizes() else { return Err("its weights are no matrix".into()) };
         let bias = row::<T>(bias, columns)?;
@@ -41,7 +44,9 @@ fn row<T: Number>(bias: Option<&Tensor>, columns: usize) -> Fallible<Vec<T>> {
     let Some(bias) = bias else { return Ok(vec![T::default(); columns]) };
     let (sizes, values) = (bias.shape().sizes(), values::<T>(bias)?);
     match values {
-        _ if sizes.len() > 2 || sizes.iter().rev().skip(1).any(|&size| size != 1) => Err("its addend is not one row".into()),
+        _ if sizes.len() > 2 || sizes.iter().rev().skip(1).any(|&size| size != 1) => {
+            Err("its addend is not one row".into())
+        }
         [one] => Ok(vec![*one; columns]),
         row if row.len() == columns => Ok(row.to_vec()),
         _ => Err("its addend does not fit".into()),
@@ -49,11 +54,17 @@ fn row<T: Number>(bias: Option<&Tensor>, columns: usize) -> Fallible<Vec<T>> {
 }
 
 fn transposed<T: Number>(values: &[T], rows: usize, columns: usize) -> Vec<T> {
-    (0..columns).flat_map(|column| values.iter().skip(column).step_by(columns.max(1)).take(rows).copied()).collect()
+    (0..columns)
+        .flat_map(|column| values.iter().skip(column).step_by(columns.max(1)).take(rows).copied())
+        .collect()
 }
 
 fn gemm<T: Layer>(op: &Op<'_>) -> Fallible<Built> {
-    let factor = |name| Ok::<_, String>(op.float(name)?.map(|factor| T::from_f64(f64::from(factor))).filter(|&factor| factor != T::ONE));
+    let factor = |name| {
+        Ok::<_, String>(
+            op.float(name)?.map(|factor| T::from_f64(f64::from(factor))).filter(|&factor| factor != T::ONE),
+        )
+    };
     let (alpha, beta) = (factor("alpha")?, factor("beta")?);
     let (turn_a, turn_b) = (op.flag("transA", false)?, op.flag("transB", false)?);
     let weights = op.constants.get(1).copied().flatten();
@@ -87,9 +98,15 @@ struct Gemm<T> {
 impl<T: Float> Kernel for Gemm<T> {
     fn run(&self, inputs: &mut Inputs<'_>) -> Fallible<Output> {
         let matrix = |index: usize, turn: bool| {
-            let [rows, columns] = *inputs.sizes(index)? else { return Err(format!("input {index} is no matrix")) };
+            let [rows, columns] = *inputs.sizes(index)? else {
+                return Err(format!("input {index} is no matrix"));
+            };
             let own = inputs.values::<T>(index)?;
-            Ok(if turn { (transposed(own, rows, columns), columns, rows) } else { (own.to_vec(), rows, columns) })
+            Ok(if turn {
+                (transposed(own, rows, columns), columns, rows)
+            } else {
+                (own.to_vec(), rows, columns)
+            })
         };
         let ((a, rows, inner), (b, other, columns)) = (matrix(0, self.turn_a)?, matrix(1, self.turn_b)?);
         if inner != other {
@@ -99,7 +116,9 @@ impl<T: Float> Kernel for Gemm<T> {
         elements(&sizes)?;
         let mut sums = product(&a, &b, inner, columns, rows);
         if let Some(alpha) = self.alpha {
-            sums.iter_mut().for_each(|sum| *sum = sum.mul(alpha));
+            for sum in &mut sums {
+                *sum = sum.mul(alpha);
+            }
         }
         if let Some(addend) = inputs.find(2) {
             let own = positions(addend.shape().sizes(), &sizes)?;

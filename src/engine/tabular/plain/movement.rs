@@ -2,7 +2,9 @@
 
 use super::arithmetic::walk;
 use crate::engine::tabular::element::{Element, for_numbers};
-use crate::engine::tabular::kernel::{Fallible, Inputs, Output, around, axis, elements, pick, tensor, values};
+use crate::engine::tabular::kernel::{
+    Fallible, Inputs, Output, around, axis, elements, pick, tensor, values,
+};
 use crate::engine::tabular::node::{Built, Op};
 use crate::tensor::{Data, Datatype, Strings, Tensor};
 
@@ -97,16 +99,13 @@ fn split(op: &Op<'_>) -> Fallible<Built> {
         let sizes = inputs.sizes(0)?.to_vec();
         let along = axis(along, sizes.len())?;
         let (before, size, behind) = around(&sizes, along);
-        let parts = match inputs.integers(1)?.or_else(|| attribute.clone()) {
-            Some(parts) => {
-                let parts = parts.iter().map(|&part| usize::try_from(part).ok()).collect::<Option<Vec<_>>>();
-                parts.ok_or("a part has a negative size")?
-            }
+        let parts = if let Some(parts) = inputs.integers(1)?.or_else(|| attribute.clone()) {
+            let parts = parts.iter().map(|&part| usize::try_from(part).ok()).collect::<Option<Vec<_>>>();
+            parts.ok_or("a part has a negative size")?
+        } else {
             // The last is smaller where they cannot be equal.
-            None => {
-                let part = size.div_ceil(count.max(1));
-                (0..count).map(|index| part.min(size.saturating_sub(index * part))).collect()
-            }
+            let part = size.div_ceil(count.max(1));
+            (0..count).map(|index| part.min(size.saturating_sub(index * part))).collect()
         };
         let all = parts.iter().try_fold(0_usize, |all, &part| all.checked_add(part));
         if all != Some(size) || parts.len() != count {
@@ -128,7 +127,7 @@ fn split(op: &Op<'_>) -> Fallible<Built> {
         }
         Ok(Output::Many(outputs))
     };
-    Ok(Built { kernel: Box::new(kernel), outputs: vec![datatype; count] })
+    Ok(Built::several(kernel, vec![datatype; count]))
 }
 
 /// Starts, ends, axes and steps are attributes before version 10, inputs from then on.
@@ -203,7 +202,8 @@ fn gather(op: &Op<'_>) -> Fallible<Built> {
         let (before, size, behind) = around(sizes, along);
         let wanted = inputs.integers(1)?.ok_or("its indices are missing")?;
         let wanted = wanted.iter().map(|&at| index(at, size)).collect::<Fallible<Vec<_>>>()?;
-        let (front, back) = (sizes.get(..along).unwrap_or_default(), sizes.get(along + 1..).unwrap_or_default());
+        let (front, back) =
+            (sizes.get(..along).unwrap_or_default(), sizes.get(along + 1..).unwrap_or_default());
         let made = [front, inputs.sizes(1)?, back].concat();
         elements(&made)?;
         let positions = (0..before).flat_map(|row| {
@@ -230,7 +230,7 @@ fn gather_elements(op: &Op<'_>) -> Fallible<Built> {
         }
         let mut strides = strides(sizes);
         let size = sizes.get(along).copied().unwrap_or(0);
-        let stride = strides.get_mut(along).map(std::mem::take).unwrap_or(0);
+        let stride = strides.get_mut(along).map_or(0, std::mem::take);
         let wanted = inputs.integers(1)?.ok_or("its indices are missing")?;
         let mut positions = walk(&kept, &strides, 0)?;
         for (position, &at) in positions.iter_mut().zip(&wanted) {
@@ -255,7 +255,8 @@ fn transpose(op: &Op<'_>) -> Fallible<Built> {
             return Err(format!("perm {order:?} is no order of {} dimensions", sizes.len()));
         }
         let strides = strides(sizes);
-        let turned = |of: &[usize]| order.iter().filter_map(|&place| of.get(place).copied()).collect::<Vec<_>>();
+        let turned =
+            |of: &[usize]| order.iter().filter_map(|&place| of.get(place).copied()).collect::<Vec<_>>();
         let made = turned(sizes);
         let data = pick(inputs.get(0)?.data(), &walk(&made, &turned(&strides), 0)?)?;
         tensor(made, data).map(Output::One)

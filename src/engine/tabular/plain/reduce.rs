@@ -1,12 +1,20 @@
 //! Sums and the like along axes. Sums run in the order of the elements.
 
-use crate::engine::tabular::element::{Float, Number, for_floats, for_numbers};
+use super::arithmetic::walk;
+use crate::engine::tabular::element::{Element, Float, Number, for_floats, for_numbers};
 use crate::engine::tabular::kernel::{Fallible, Inputs, around, axis, elements, made};
 use crate::engine::tabular::node::{Built, Op};
+use crate::tensor::Datatype;
 
 pub(super) fn build(op: &Op<'_>) -> Fallible<Built> {
     let datatype = op.datatype(0)?;
     match op.node.op_type.as_str() {
+        "ReduceMax" if datatype == Datatype::Bool => {
+            reduce(op, |mut values| Iterator::any(&mut values, |value| value))
+        }
+        "ReduceMin" if datatype == Datatype::Bool => {
+            reduce(op, |mut values| Iterator::all(&mut values, |value| value))
+        }
         "CumSum" => for_numbers!(datatype, T => running::<T>(op)),
         "ReduceSum" => for_numbers!(datatype, T => reduce::<T>(op, sum)),
         "ReduceProd" => for_numbers!(datatype, T => reduce::<T>(op, |values| values.fold(T::ONE, T::mul))),
@@ -16,19 +24,29 @@ pub(super) fn build(op: &Op<'_>) -> Fallible<Built> {
         "ReduceMin" => for_numbers!(datatype, T => reduce::<T>(op, |values| {
             values.fold(T::LARGEST, |a, b| if b < a || b.is_nan() { b } else { a })
         })),
-        "ReduceSumSquare" => for_numbers!(datatype, T => reduce::<T>(op, |values| sum(&mut values.map(|x| x.mul(x))))),
+        "ReduceSumSquare" => {
+            for_numbers!(datatype, T => reduce::<T>(op, |values| sum(&mut values.map(|x| x.mul(x)))))
+        }
         "ReduceL1" => for_numbers!(datatype, T => reduce::<T>(op, |values| sum(&mut values.map(T::abs)))),
         "ReduceMean" => for_numbers!(datatype, T => reduce::<T>(op, mean)),
         "ReduceL2" => {
-            for_floats!(datatype, T => reduce::<T>(op, |values| sum(&mut values.map(|x| x.mul(x))).sqrt()))
+            for_floats!(datatype, T => reduce::<T>(op, length))
         }
-        "ReduceLogSum" => for_floats!(datatype, T => reduce::<T>(op, |values| sum(values).ln())),
+        "ReduceLogSum" => for_floats!(datatype, T => reduce::<T>(op, log_sum)),
         _ => for_floats!(datatype, T => reduce::<T>(op, log_sum_exp)),
     }
 }
 
 fn sum<T: Number>(values: &mut dyn Iterator<Item = T>) -> T {
     values.fold(T::default(), T::add)
+}
+
+fn length<T: Float>(values: &mut dyn Iterator<Item = T>) -> T {
+    sum(&mut values.map(|x| x.mul(x))).sqrt()
+}
+
+fn log_sum<T: Float>(values: &mut dyn Iterator<Item = T>) -> T {
+    sum(values).ln()
 }
 
 fn mean<T: Number>(values: &mut dyn Iterator<Item = T>) -> T {
@@ -46,7 +64,7 @@ fn log_sum_exp<T: Float>(values: &mut dyn Iterator<Item = T>) -> T {
     sum(&mut values.iter().map(|x| x.sub(largest).exp())).ln().add(largest)
 }
 
-fn reduce<T: Number>(
+fn reduce<T: Element>(
     op: &Op<'_>,
     function: impl Fn(&mut dyn Iterator<Item = T>) -> T + Send + Sync + 'static,
 ) -> Fallible<Built> {
@@ -69,20 +87,20 @@ fn reduce<T: Number>(
         } else {
             kept.filter(|(_, gone)| !**gone).map(|(&size, _)| size).collect()
         };
-        let count = elements(&shape)?;
-        // Neighbouring axes that all go are one: then there is a block in the middle, which is all that models have.
-        let first = gone.iter().position(|&gone| gone).unwrap_or(0);
-        let last = gone.iter().rposition(|&gone| gone).map_or(0, |last| last + 1);
-        if !gone.get(first..last).unwrap_or_default().iter().all(|&gone| gone) {
-            return Err("axes that are no neighbours are not covered".into());
+        elements(&shape)?;
+        // Where the elements of each result begin, and how far from there each lies.
+        let (mut stays, mut goes) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
+        let mut stride = 1;
+        for (&size, &gone) in sizes.iter().zip(&gone).rev() {
+            let (own, strides) = if gone { &mut goes } else { &mut stays };
+            own.insert(0, size);
+            strides.insert(0, stride);
+            stride *= size;
         }
-        let middle: usize = sizes.get(first..last).unwrap_or_default().iter().product();
-        let behind: usize = sizes.get(last..).unwrap_or_default().iter().product();
-        let reduced: Vec<T> = (0..count)
-            .map(|index| {
-                let from = index / behind.max(1) * middle * behind + index % behind.max(1);
-                function(&mut (0..middle).filter_map(|step| values.get(from + step * behind).copied()))
-            })
+        let steps = walk(&goes.0, &goes.1, 0)?;
+        let reduced: Vec<T> = walk(&stays.0, &stays.1, 0)?
+            .into_iter()
+            .map(|start| function(&mut steps.iter().filter_map(|step| values.get(start + step).copied())))
             .collect();
         made(shape, reduced)
     })
@@ -92,7 +110,8 @@ fn running<T: Number>(op: &Op<'_>) -> Fallible<Built> {
     let (exclusive, reverse) = (op.flag("exclusive", false)?, op.flag("reverse", false)?);
     op.datatype(1)?;
     Built::function(T::DATATYPE, move |inputs: &mut Inputs<'_>| {
-        let along = inputs.integers(1)?.and_then(|axes| axes.first().copied()).ok_or("its axis is missing")?;
+        let along =
+            inputs.integers(1)?.and_then(|axes| axes.first().copied()).ok_or("its axis is missing")?;
         let sizes = inputs.sizes(0)?.to_vec();
         let (before, size, behind) = around(&sizes, axis(along, sizes.len())?);
         let values = inputs.values::<T>(0)?;

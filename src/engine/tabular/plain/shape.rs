@@ -148,7 +148,9 @@ fn squeeze(op: &Op<'_>) -> Fallible<Built> {
             Some(axes) => axes.contains(&place),
             None => size == 1,
         };
-        if let Some((place, size)) = own.iter().enumerate().find(|&(place, &size)| goes(place, size) && size != 1) {
+        if let Some((place, size)) =
+            own.iter().enumerate().find(|&(place, &size)| goes(place, size) && size != 1)
+        {
             return Err(format!("dimension {place} has size {size}, not 1"));
         }
         let kept = own.iter().enumerate().filter(|&(place, &size)| !goes(place, size));
@@ -171,4 +173,3 @@ fn unsqueeze(op: &Op<'_>) -> Fallible<Built> {
         reshaped(inputs, sizes)
     })
 }
-

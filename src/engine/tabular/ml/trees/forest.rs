@@ -140,7 +140,7 @@ impl<T: Threshold> Forest<T> {
             let Some(&x) = row(lane).get(feature as usize) else { continue };
             let mut first = x <= node.threshold;
             if MISSING {
-                first |= x.is_nan() & (node.feature & NAN_FIRST != 0);
+                first |= x.is_nan() && node.feature & NAN_FIRST != 0;
             }
             *at = if first { node.first } else { node.second };
             walks = true;
@@ -175,7 +175,13 @@ impl<T: Threshold> Builder<T> {
     }
 
     /// Adds the test `x <= threshold` at some ends; NaN goes to the first child if `nan_first`, else to the second.
-    pub(super) fn node(&mut self, ends: &[End], feature: usize, threshold: T, nan_first: bool) -> Fallible<u32> {
+    pub(super) fn node(
+        &mut self,
+        ends: &[End],
+        feature: usize,
+        threshold: T,
+        nan_first: bool,
+    ) -> Fallible<u32> {
         let number = u32::try_from(self.nodes.len()).ok().filter(|&number| number < LEAF);
         let number = number.ok_or("it has more than 2^31 nodes")?;
         let column = u32::try_from(feature).ok().filter(|&column| column < NAN_FIRST);
@@ -188,14 +194,25 @@ impl<T: Threshold> Builder<T> {
         Ok(number)
     }
 
+    /// The number that the next node will have.
+    pub(super) fn next(&self) -> u32 {
+        u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Leads some ends to a node or a leaf that is there already.
+    pub(super) fn link(&mut self, ends: &[End], number: u32) {
+        self.put(ends, number);
+    }
+
     /// Adds a leaf at some ends. Leaves are numbered as they come.
-    pub(super) fn leaf(&mut self, ends: &[End]) -> Fallible<()> {
+    pub(super) fn leaf(&mut self, ends: &[End]) -> Fallible<u32> {
         if self.leaves == LEAF - 1 {
             return Err("it has more than 2^31 leaves".into());
         }
-        self.put(ends, LEAF | self.leaves);
+        let number = LEAF | self.leaves;
+        self.put(ends, number);
         self.leaves += 1;
-        Ok(())
+        Ok(number)
     }
 
     fn put(&mut self, ends: &[End], number: u32) {
@@ -219,7 +236,7 @@ impl<T: Threshold> Builder<T> {
     /// The forest. Leaves move behind the nodes.
     pub(super) fn finish(mut self, leaves: LeafScores<T>, targets: usize) -> Fallible<Forest<T>> {
         let count = u32::try_from(self.nodes.len()).map_err(|_| "it has too many nodes")?;
-        if count.checked_add(self.leaves).is_none_or(|all| all >= u32::MAX) {
+        if count.checked_add(self.leaves).is_none_or(|all| all == u32::MAX) {
             return Err("it has too many nodes".into());
         }
         let settle = |end: &mut u32| {

@@ -69,14 +69,18 @@ fn score_rows<T: Threshold>(
             LeafScores::One { target, values } => {
                 let (target, sums) = (*target as usize, &mut block.values);
                 forest.of_rows(lines, |row, leaf| {
-                    if let (Some(sum), Some(&value)) = (sums.get_mut(row * targets + target), values.get(leaf)) {
+                    if let (Some(sum), Some(&value)) =
+                        (sums.get_mut(row * targets + target), values.get(leaf))
+                    {
                         *sum = joined(aggregate, *sum, value);
                     }
                 });
                 block.given.iter_mut().skip(target).step_by(targets).for_each(|given| *given = true);
             }
             leaves @ LeafScores::Some { .. } => forest.of_rows(lines, |row, leaf| {
-                leaves.of_leaf(leaf, |target, &value| add(aggregate, &mut block, row * targets + target, value));
+                leaves.of_leaf(leaf, |target, &value| {
+                    add(aggregate, &mut block, row * targets + target, value);
+                });
             }),
         }
         for (values, given) in block.values.chunks_exact_mut(targets).zip(block.given.chunks_exact(targets)) {
@@ -96,12 +100,15 @@ fn score_row<T: Threshold>(forest: &Forest<T>, aggregate: Aggregate, row: &[T], 
                     sum = joined(aggregate, sum, value);
                 }
             });
-            if let (Some(value), Some(given)) = (scores.values.get_mut(target), scores.given.get_mut(target)) {
+            if let (Some(value), Some(given)) = (scores.values.get_mut(target), scores.given.get_mut(target))
+            {
                 (*value, *given) = (sum, true);
             }
         }
         leaves @ LeafScores::Some { .. } => {
-            forest.of_row(row, |leaf| leaves.of_leaf(leaf, |target, &value| add(aggregate, scores, target, value)));
+            forest.of_row(row, |leaf| {
+                leaves.of_leaf(leaf, |target, &value| add(aggregate, scores, target, value));
+            });
         }
     }
 }
@@ -116,8 +123,20 @@ fn add<T: Number>(aggregate: Aggregate, scores: &mut Scores<T>, at: usize, value
 fn joined<T: Number>(aggregate: Aggregate, sum: T, value: T) -> T {
     match aggregate {
         Aggregate::Sum | Aggregate::Average => sum.add(value),
-        Aggregate::Min => if value < sum { value } else { sum },
-        Aggregate::Max => if value > sum { value } else { sum },
+        Aggregate::Min => {
+            if value < sum {
+                value
+            } else {
+                sum
+            }
+        }
+        Aggregate::Max => {
+            if value > sum {
+                value
+            } else {
+                sum
+            }
+        }
     }
 }
 
@@ -131,12 +150,19 @@ pub(super) struct Regressor<T, O> {
 }
 
 impl<T: Threshold, O> Regressor<T, O> {
-    pub(super) fn new(forest: Forest<T>, aggregate: Aggregate, base: Vec<T>, transform: Transform) -> Fallible<Self> {
+    pub(super) fn new(
+        forest: Forest<T>,
+        aggregate: Aggregate,
+        base: Vec<T>,
+        transform: Transform,
+    ) -> Fallible<Self> {
         let base = match base.as_slice() {
             [] => vec![T::default(); forest.targets],
             [one] => vec![*one; forest.targets],
             several if several.len() == forest.targets => base,
-            several => return Err(format!("{} base values are not for {} targets", several.len(), forest.targets)),
+            several => {
+                return Err(format!("{} base values are not for {} targets", several.len(), forest.targets));
+            }
         };
         Ok(Self { forest, aggregate, base, transform, output: std::marker::PhantomData })
     }
@@ -157,7 +183,7 @@ impl<T: Threshold, O: Element + Number> Kernel for Regressor<T, O> {
                 };
                 *score = aggregated.add(base);
             }
-            self.transform.apply(scores);
+            self.transform.apply_to_targets(scores);
             made.extend(scores.iter().map(|score| O::from_f64(score.to_f64())));
             Ok(())
         })?;
@@ -175,6 +201,8 @@ pub(super) struct Classifier<T> {
     transform: Transform,
     /// Two classes, and weights for only one of them.
     single: Option<Single>,
+    /// Which class that is. Whichever, its score speaks for the second.
+    class: usize,
 }
 
 /// How one score stands for two classes.
@@ -187,7 +215,12 @@ enum Single {
 }
 
 impl<T: Threshold> Classifier<T> {
-    pub(super) fn new(forest: Forest<T>, labels: Labels, base: Vec<T>, transform: Transform) -> Fallible<Self> {
+    pub(super) fn new(
+        forest: Forest<T>,
+        labels: Labels,
+        base: Vec<T>,
+        transform: Transform,
+    ) -> Fallible<Self> {
         let classes = forest.targets;
         if !(base.is_empty() || base.len() == classes || (base.len() == 1 && classes == 2)) {
             return Err(format!("{} base values are not for {classes} classes", base.len()));
@@ -204,9 +237,13 @@ impl<T: Threshold> Classifier<T> {
             LeafScores::One { target, values } => values.iter().for_each(|&value| see(*target, value)),
             LeafScores::Some { scores, .. } => scores.iter().for_each(|&(target, value)| see(target, value)),
         }
-        let single = (classes == 2 && ids.len() == 1)
-            .then_some(if negative { Single::Margin } else { Single::Probability });
-        Ok(Self { forest, labels, base, transform, single })
+        let single = (classes == 2 && ids.len() == 1).then_some(if negative {
+            Single::Margin
+        } else {
+            Single::Probability
+        });
+        let class = ids.first().map_or(0, |&class| class as usize);
+        Ok(Self { forest, labels, base, transform, single, class })
     }
 
     /// The class of one row and, in place, its scores.
@@ -223,18 +260,19 @@ impl<T: Threshold> Classifier<T> {
             self.transform.apply(scores);
             return best.map_or(0, |(class, _)| class);
         };
-        // Whichever class the weights name, their sum speaks for the second.
-        let sum = scores.iter().zip(given).find(|(_, given)| **given).map_or(T::default(), |(&sum, _)| sum);
-        let score = sum.add(self.base.last().copied().unwrap_or_default());
+        let score = scores.get(self.class).copied().unwrap_or_default();
+        let score = score.add(self.base.last().copied().unwrap_or_default());
         let [first, second] = scores else { return 0 };
         let half = T::from_f64(0.5);
-        match (single, self.transform) {
-            (Single::Probability, _) => (*first, *second) = (T::ONE.sub(score), score),
-            (Single::Margin, Transform::Logistic) => (*first, *second) = (logistic(score.neg()), logistic(score)),
-            (Single::Margin, _) => {
-                (*first, *second) = (score.neg(), score);
+        match (self.class, single, self.transform) {
+            // Weights that name the second class leave nothing to the first.
+            (1, ..) => {
+                (*first, *second) = (T::default(), score);
                 self.transform.apply(scores);
             }
+            (_, _, Transform::Logistic) => (*first, *second) = (logistic(score.neg()), logistic(score)),
+            (_, Single::Probability, _) => (*first, *second) = (T::ONE.sub(score), score),
+            (_, Single::Margin, _) => (*first, *second) = (score.neg(), score),
         }
         let threshold = if single == Single::Probability { half } else { T::default() };
         usize::from(score > threshold)
