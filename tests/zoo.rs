@@ -14,6 +14,9 @@ use twofold::tensor::{Data, Datatype, Shape, Strings, Tensor};
 /// What `rows.oip` says before its tensors.
 #[derive(Deserialize)]
 struct Case {
+    /// What made the model; a node test has none.
+    #[serde(default)]
+    estimator: String,
     inputs: Vec<Spec>,
     outputs: Vec<Spec>,
     /// Rows at a time; one run with everything where it is not given, as in a node test.
@@ -62,6 +65,8 @@ const PROBIT: &str = "PROBIT's approximation loses digits around one half: the l
 /// What a case showed.
 #[derive(Clone, Debug, Default)]
 struct Seen {
+    estimator: String,
+    cases: usize,
     rows: usize,
     /// Rows that differ, and how the first does.
     differing: usize,
@@ -70,6 +75,16 @@ struct Seen {
     largest: f64,
     /// Rows whose label differs while their best two scores are within the bound of each other.
     near_ties: usize,
+}
+
+impl Seen {
+    fn add(&mut self, other: &Self) {
+        self.cases += other.cases;
+        self.rows += other.rows;
+        self.near_ties += other.near_ties;
+        self.differing += other.differing;
+        self.largest = self.largest.max(other.largest);
+    }
 }
 
 fn read(folder: &Path) -> (Case, Vec<Tensor>, Vec<Tensor>) {
@@ -178,7 +193,7 @@ fn check(folder: &Path) -> Result<Seen, String> {
             return Err(format!("labels are {:?}", spec.labels));
         }
     }
-    let mut seen = Seen::default();
+    let mut seen = Seen { estimator: case.estimator.clone(), cases: 1, ..Seen::default() };
     if case.batches.is_empty() {
         compare(&case, &inputs, &run(&*engine, inputs.clone())?, &outputs, &mut seen)?;
         return Ok(seen);
@@ -303,8 +318,8 @@ fn is_near_tie(scores: &[f64]) -> bool {
     }
 }
 
-/// Checks every case of a folder and prints what they showed; the failures by name.
-fn check_all(root: &Path) -> Vec<String> {
+/// Checks every case of a folder and prints what they showed. Gives the failures by name, and what each case showed.
+fn check_all(root: &Path) -> (Vec<String>, Vec<Seen>) {
     let mut folders: Vec<PathBuf> = fs::read_dir(root)
         .unwrap_or_else(|error| panic!("{}: {error}", root.display()))
         .map(|entry| entry.unwrap().path())
@@ -312,7 +327,7 @@ fn check_all(root: &Path) -> Vec<String> {
         .collect();
     folders.sort();
     assert!(!folders.is_empty(), "no cases in {}", root.display());
-    let (mut all, mut failures) = (Seen::default(), Vec::new());
+    let (mut all, mut failures, mut every) = (Seen::default(), Vec::new(), Vec::new());
     for folder in &folders {
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
         let known = KNOWN.iter().find(|(case, ..)| *case == name);
@@ -327,9 +342,8 @@ fn check_all(root: &Path) -> Vec<String> {
                 if let (Some((_, _, reason)), true) = (known, seen.differing > 0) {
                     println!("{name}: {} of {} rows differ: {reason}", seen.differing, seen.rows);
                 }
-                all.rows += seen.rows;
-                all.near_ties += seen.near_ties;
-                all.largest = all.largest.max(seen.largest);
+                all.add(&seen);
+                every.push(seen);
             }
             Err(reason) => {
                 let brief: String = reason.chars().take(300).collect();
@@ -346,21 +360,50 @@ fn check_all(root: &Path) -> Vec<String> {
         all.largest,
         all.near_ties
     );
-    failures
+    (failures, every)
+}
+
+/// What the cases of each estimator showed, as a table of Markdown.
+fn table(every: &[Seen]) -> Vec<String> {
+    let mut estimators: BTreeMap<&str, Seen> = BTreeMap::new();
+    for seen in every.iter().filter(|seen| !seen.estimator.is_empty()) {
+        estimators.entry(&seen.estimator).or_default().add(seen);
+    }
+    let line = |(estimator, seen): (&&str, &Seen)| {
+        let Seen { cases, rows, largest, near_ties, differing, .. } = seen;
+        format!("| {estimator} | {cases} | {rows} | {largest:.1e} | {near_ties} | {differing} |")
+    };
+    estimators.iter().map(line).collect()
+}
+
+/// The first two columns, which do not depend on the processor that the models were trained by.
+fn names(table: &[String]) -> Vec<&str> {
+    table.iter().map(|line| line.match_indices('|').nth(2).map_or("", |(end, _)| &line[..end])).collect()
 }
 
 #[test]
 fn the_committed_cases_agree_with_onnx_runtime() {
-    let failures = check_all(Path::new("tests/zoo"));
+    let (failures, _) = check_all(Path::new("tests/zoo"));
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 /// Every case in the folders that `ZOO` names, separated by colons.
 #[test]
-#[ignore = "needs the folders that models/zoo/make.py and nodes.py write: tests/zoo/run makes and names them"]
+#[ignore = "needs the folders that models/zoo/make.py and nodes.py write: models/zoo/compare makes and names them"]
 fn every_case() {
     #[allow(clippy::disallowed_methods)] // the test's own
     let folders = std::env::var("ZOO").expect("ZOO names the folders of cases");
-    let failures: Vec<String> = folders.split(':').flat_map(|folder| check_all(Path::new(folder))).collect();
+    let (mut failures, mut every) = (Vec::new(), Vec::new());
+    for folder in folders.split(':') {
+        let (own, seen) = check_all(Path::new(folder));
+        failures.extend(own);
+        every.extend(seen);
+    }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+    let table = table(&every);
+    println!("{}", table.join("\n"));
+    let told: Vec<String> =
+        fs::read_to_string("models/zoo/TABLE.md").unwrap().lines().map(str::to_owned).collect();
+    let told = &told[told.iter().position(|line| line.starts_with("| ---")).unwrap() + 1..];
+    assert_eq!(names(told), names(&table), "models/zoo/TABLE.md is another: models/zoo/compare --table writes it");
 }

@@ -90,10 +90,11 @@ impl<T: Threshold> Forest<T> {
 
     /// The leaves at which one row ends, in the order of the trees.
     pub(super) fn of_row(&self, row: &[T], mut leaf: impl FnMut(usize)) {
+        let missing = self.misses(&[row]);
         for roots in self.roots.chunks(LANES) {
             let mut at = [u32::MAX; LANES];
             at.iter_mut().zip(roots).for_each(|(at, &root)| *at = root);
-            self.walk(&mut at, |_| row);
+            self.walk(&mut at, missing, |_| row);
             for &end in at.iter().take(roots.len()) {
                 leaf((end as usize).wrapping_sub(self.nodes.len()));
             }
@@ -102,11 +103,12 @@ impl<T: Threshold> Forest<T> {
 
     /// The leaves at which some rows end: tree by tree, and in each row by row.
     pub(super) fn of_rows(&self, rows: &[&[T]], mut leaf: impl FnMut(usize, usize)) {
+        let missing = self.misses(rows);
         for &root in &self.roots {
             for (lanes, first) in rows.chunks(LANES).zip((0..).step_by(LANES)) {
                 let mut at = [root; LANES];
                 at.iter_mut().skip(lanes.len()).for_each(|at| *at = u32::MAX);
-                self.walk(&mut at, |lane| lanes.get(lane).copied().unwrap_or_default());
+                self.walk(&mut at, missing, |lane| lanes.get(lane).copied().unwrap_or_default());
                 for (row, &end) in at.iter().take(lanes.len()).enumerate() {
                     leaf(first + row, (end as usize).wrapping_sub(self.nodes.len()));
                 }
@@ -114,16 +116,17 @@ impl<T: Threshold> Forest<T> {
         }
     }
 
+    /// Whether a NaN in these rows may go to a first child. Most rows have none, and need not be asked at each node.
+    fn misses(&self, rows: &[&[T]]) -> bool {
+        self.tracks_missing && rows.iter().any(|row| row.iter().any(|x| x.is_nan()))
+    }
+
     #[inline]
-    fn walk<'a>(&self, at: &mut [u32; LANES], row: impl Fn(usize) -> &'a [T])
+    fn walk<'a>(&self, at: &mut [u32; LANES], missing: bool, row: impl Fn(usize) -> &'a [T])
     where
         T: 'a,
     {
-        if self.tracks_missing {
-            while self.step::<true>(at, &row) {}
-        } else {
-            while self.step::<false>(at, &row) {}
-        }
+        if missing { while self.step::<true>(at, &row) {} } else { while self.step::<false>(at, &row) {} }
     }
 
     /// One step of each walk; whether one of them took any. That a number is no node's is how a walk ends, and what the check of
@@ -136,8 +139,7 @@ impl<T: Threshold> Forest<T> {
         let mut walks = false;
         for (lane, at) in at.iter_mut().enumerate() {
             let Some(node) = self.nodes.get(*at as usize) else { continue };
-            let feature = if MISSING { node.feature & !NAN_FIRST } else { node.feature };
-            let Some(&x) = row(lane).get(feature as usize) else { continue };
+            let Some(&x) = row(lane).get((node.feature & !NAN_FIRST) as usize) else { continue };
             let mut first = x <= node.threshold;
             if MISSING {
                 first |= x.is_nan() && node.feature & NAN_FIRST != 0;
