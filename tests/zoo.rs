@@ -405,5 +405,9 @@ fn every_case() {
     let told: Vec<String> =
         fs::read_to_string("models/zoo/TABLE.md").unwrap().lines().map(str::to_owned).collect();
     let told = &told[told.iter().position(|line| line.starts_with("| ---")).unwrap() + 1..];
-    assert_eq!(names(told), names(&table), "models/zoo/TABLE.md is another: models/zoo/compare --table writes it");
+    assert_eq!(
+        names(told),
+        names(&table),
+        "models/zoo/TABLE.md is another: models/zoo/compare --table writes it"
+    );
 }

@@ -94,7 +94,7 @@ impl<T: Threshold> Forest<T> {
         for roots in self.roots.chunks(LANES) {
             let mut at = [u32::MAX; LANES];
             at.iter_mut().zip(roots).for_each(|(at, &root)| *at = root);
-            self.walk(&mut at, missing, |_| row);
+            self.walk(&mut at, missing, &[row; LANES]);
             for &end in at.iter().take(roots.len()) {
                 leaf((end as usize).wrapping_sub(self.nodes.len()));
             }
@@ -106,9 +106,12 @@ impl<T: Threshold> Forest<T> {
         let missing = self.misses(rows);
         for &root in &self.roots {
             for (lanes, first) in rows.chunks(LANES).zip((0..).step_by(LANES)) {
-                let mut at = [root; LANES];
-                at.iter_mut().skip(lanes.len()).for_each(|at| *at = u32::MAX);
-                self.walk(&mut at, missing, |lane| lanes.get(lane).copied().unwrap_or_default());
+                let mut at = [u32::MAX; LANES];
+                let mut lines: [&[T]; LANES] = [&[]; LANES];
+                for ((at, line), row) in at.iter_mut().zip(&mut lines).zip(lanes) {
+                    (*at, *line) = (root, row);
+                }
+                self.walk(&mut at, missing, &lines);
                 for (row, &end) in at.iter().take(lanes.len()).enumerate() {
                     leaf(first + row, (end as usize).wrapping_sub(self.nodes.len()));
                 }
@@ -122,32 +125,33 @@ impl<T: Threshold> Forest<T> {
     }
 
     #[inline]
-    fn walk<'a>(&self, at: &mut [u32; LANES], missing: bool, row: impl Fn(usize) -> &'a [T])
-    where
-        T: 'a,
-    {
-        if missing { while self.step::<true>(at, &row) {} } else { while self.step::<false>(at, &row) {} }
+    fn walk(&self, at: &mut [u32; LANES], missing: bool, rows: &[&[T]; LANES]) {
+        if missing {
+            self.steps::<true>(at, rows);
+        } else {
+            self.steps::<false>(at, rows);
+        }
     }
 
-    /// One step of each walk; whether one of them took any. That a number is no node's is how a walk ends, and what the check of
-    /// bounds would ask anyway.
+    /// Takes steps until every walk has come to a leaf. One that has stands still, by a choice of values and not by a branch, which
+    /// a processor would guess wrong once in every walk; it is asked for only every other step.
     #[inline]
-    fn step<'a, const MISSING: bool>(&self, at: &mut [u32; LANES], row: &impl Fn(usize) -> &'a [T]) -> bool
-    where
-        T: 'a,
-    {
-        let mut walks = false;
-        for (lane, at) in at.iter_mut().enumerate() {
-            let Some(node) = self.nodes.get(*at as usize) else { continue };
-            let Some(&x) = row(lane).get((node.feature & !NAN_FIRST) as usize) else { continue };
-            let mut first = x <= node.threshold;
-            if MISSING {
-                first |= x.is_nan() && node.feature & NAN_FIRST != 0;
+    fn steps<const MISSING: bool>(&self, at: &mut [u32; LANES], rows: &[&[T]; LANES]) {
+        let Some(last) = self.nodes.len().checked_sub(1) else { return };
+        while at.iter().any(|&at| at as usize <= last) {
+            for _ in 0..2 {
+                for (at, row) in at.iter_mut().zip(rows) {
+                    let Some(node) = self.nodes.get((*at as usize).min(last)) else { continue };
+                    let Some(&x) = row.get((node.feature & !NAN_FIRST) as usize) else { continue };
+                    let mut first = x <= node.threshold;
+                    if MISSING {
+                        first |= x.is_nan() && node.feature & NAN_FIRST != 0;
+                    }
+                    let next = if first { node.first } else { node.second };
+                    *at = if *at as usize <= last { next } else { *at };
+                }
             }
-            *at = if first { node.first } else { node.second };
-            walks = true;
         }
-        walks
     }
 }
 
