@@ -24,7 +24,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 12] = [
 /// Names of other crates, or of their items, and the only files that may hold them.
 const ONLY_IN: [(&str, &[&str]); 11] = [
     ("reqwest", &["src/store/registry.rs", "src/store/registry/", "tests/registry/"]),
-    ("rustls::", &["src/store/registry.rs"]),
+    ("rustls::", &["src/store/registry.rs", "tests/registry/"]),
     ("aws_config", &["src/store/ecr.rs"]),
     ("aws_sdk", &["src/store/ecr.rs"]),
     ("use rten::", &["src/engine/rten.rs", "src/engine/rten/"]),

@@ -1,0 +1,104 @@
+//! ECR's ways, on the server that stands for it, with Debian's registry behind.
+
+use crate::front::{BlobFault, Front};
+use crate::package::{DIGITS, digits, noise, plant};
+use crate::process::{Server, twofold};
+use crate::upstream::Upstream;
+
+fn ecr(upstream: Option<&Upstream>) -> Front {
+    let front = Front::start(upstream.map(Upstream::url));
+    front.switch(|switches| (switches.ecr, switches.redirect) = (true, true));
+    front
+}
+
+#[test]
+fn one_token_serves_many_pulls() {
+    let (front, folder) = (ecr(None), tempfile::tempdir().unwrap());
+    let mut models = Vec::new();
+    for number in 0..20 {
+        let name = format!("m{number}");
+        let said = format!(r#"{{"description":"{number}"}}"#);
+        let pinned = plant(&front, &name, &[("model.onnx", &digits()), ("twofold.json", said.as_bytes())]);
+        models.push(format!("{name}=oci://{}/{name}@{pinned}", front.address));
+    }
+    let mut environment = front.environment();
+    environment.push(("TWOFOLD_MODELS", models.join(",")));
+    environment.push(("TWOFOLD_CACHE", folder.path().join("cache").display().to_string()));
+    let server = Server::start(&environment, folder.path()).unwrap();
+    for number in 0..20 {
+        assert!(server.infer(&format!("m{number}")).0.starts_with("http/1.1 200"));
+    }
+    assert_eq!(front.count("GetAuthorizationToken"), 1);
+    assert_eq!(front.count("GET /v2/m"), 20 + 20 + 1, "the model that they share was pulled more than once");
+}
+
+#[test]
+fn a_token_that_expires_within_a_layer_is_renewed_once() {
+    let (front, folder) = (ecr(None), tempfile::tempdir().unwrap());
+    let weights = noise(3_000_000);
+    plant(&front, "iris", &[("model.onnx", &digits()), ("model.onnx.data", &weights)]);
+    front.switch(|switches| (switches.redirect, switches.blob) = (false, BlobFault::Expires(1_000_000)));
+    let out = folder.path().join("out");
+    let reference = format!("{}/iris:v1", front.address);
+    let ended = twofold(&front.environment(), &["pull", &reference, "-o", out.to_str().unwrap()]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(std::fs::read(out.join("model.onnx.data")).unwrap(), weights);
+    assert_eq!(front.count("GetAuthorizationToken"), 2);
+}
+
+#[test]
+fn throttling_is_waited_out_and_refusals_are_told() {
+    let (front, folder) = (ecr(None), tempfile::tempdir().unwrap());
+    plant(&front, "iris", &[("model.onnx", &digits())]);
+    front.switch(|switches| switches.throttled = 3);
+    let reference = format!("{}/iris:v1", front.address);
+    let pull = |to: &str, environment: &[(&str, String)]| {
+        twofold(environment, &["pull", &reference, "-o", folder.path().join(to).to_str().unwrap()])
+    };
+    let ended = pull("a", &front.environment());
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(front.count("GetAuthorizationToken"), 4);
+
+    // Not one of ECR's hosts: no credentials are sent, and none are there.
+    let anonymous = pull("b", &[]);
+    assert_eq!(anonymous.code, Some(1));
+    let refused =
+        format!("oci://{reference}: the registry answers 401: UNAUTHORIZED: no basic auth credentials\n");
+    assert_eq!(anonymous.stderr, refused);
+}
+
+#[test]
+#[ignore = "needs docker-registry: tests/registry/run"]
+fn a_push_knows_eccentricities() {
+    let upstream = Upstream::start();
+    let front = ecr(Some(&upstream));
+    let environment = front.environment();
+    let reference = format!("{}/models/iris:1", front.address);
+    let push = |args: &[&str]| twofold(&environment, &[&["push"], args].concat());
+    // ECR makes no repository by itself.
+    let missing = push(&[DIGITS, &reference]);
+    assert_eq!(missing.code, Some(1));
+    assert!(missing.stderr.contains("NAME_UNKNOWN"), "{}", missing.stderr);
+    let first = push(&[DIGITS, &reference, "--create"]);
+    assert_eq!(first.code, Some(0), "{}", first.stderr);
+    assert!(first.stdout.starts_with(&format!("oci://{reference}@sha256:")), "{}", first.stdout);
+    assert_eq!(first.stderr, "3 blobs sent, 0 mounted, 0 there already\n");
+    // Neither is a tag moved, nor a blob sent twice.
+    let again = push(&[DIGITS, &reference, "--create"]);
+    assert_eq!(again.code, Some(1));
+    assert!(again.stderr.contains("TAG_INVALID"), "{}", again.stderr);
+    let second = push(&[DIGITS, &format!("{}/models/iris:2", front.address)]);
+    assert_eq!(second.stderr, "0 blobs sent, 0 mounted, 3 there already\n");
+    let other = format!("{}/models/other:1", front.address);
+    let mounted = push(&[DIGITS, &other, "--create", "--from", "models/iris"]);
+    assert_eq!(mounted.stderr, "0 blobs sent, 3 mounted, 0 there already\n");
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut serving = front.environment();
+    let pinned = first.stdout.trim().replace("/iris:1@", "/iris@");
+    serving.push(("TWOFOLD_MODELS", format!("iris={pinned}")));
+    serving.push(("TWOFOLD_CACHE", folder.path().join("cache").display().to_string()));
+    let server = Server::start(&serving, folder.path()).unwrap();
+    let (head, body) = server.infer("iris");
+    assert!(head.contains(pinned.split('@').nth(1).unwrap()), "{head}{body}");
+}
