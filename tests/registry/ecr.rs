@@ -84,7 +84,7 @@ fn a_push_knows_eccentricities() {
     assert!(first.stdout.starts_with(&format!("oci://{reference}@sha256:")), "{}", first.stdout);
     assert_eq!(first.stderr, "3 blobs sent, 0 mounted, 0 there already\n");
     // Neither is a tag moved, nor a blob sent twice.
-    let again = push(&[DIGITS, &reference, "--create"]);
+    let again = push(&[DIGITS, &reference, "--create", "--annotation", "another=package"]);
     assert_eq!(again.code, Some(1));
     assert!(again.stderr.contains("TAG_INVALID"), "{}", again.stderr);
     let second = push(&[DIGITS, &format!("{}/models/iris:2", front.address)]);

@@ -159,7 +159,7 @@ fn error(status: u16, code: &str, message: &str) -> Response {
     answer(status, json!({ "errors": [{ "code": code, "message": message }] }).to_string())
 }
 
-async fn front(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Infallible> {
+async fn front(State(shared): State<Arc<Shared>>, mut request: Request) -> Result<Response, Infallible> {
     let path = request.uri().path().to_owned();
     if let Some(target) = request.headers().get("x-amz-target") {
         let target = target.to_str().unwrap().rsplit('.').next().unwrap().to_owned();
@@ -193,7 +193,7 @@ async fn front(State(shared): State<Arc<Shared>>, request: Request) -> Result<Re
             }
             Some(_) => {}
         }
-        if let Some(refusal) = refuse_push(&shared, request.method().clone(), &path).await {
+        if let Some(refusal) = refuse_push(&shared, &mut request).await {
             return Ok(refusal);
         }
     }
@@ -229,24 +229,27 @@ async fn storage(State(shared): State<Arc<Shared>>, request: Request) -> Result<
 }
 
 /// ECR makes no repository by itself, and moves no tag of a repository whose tags cannot be moved.
-async fn refuse_push(shared: &Shared, method: Method, path: &str) -> Option<Response> {
-    let (repository, rest) = [("/blobs/"), ("/manifests/")].iter().find_map(|part| {
-        path.strip_prefix("/v2/")?.split_once(part).map(|(name, rest)| (name, (*part, rest)))
-    })?;
-    let writes = matches!(method, Method::POST | Method::PUT | Method::PATCH);
-    if !writes {
+async fn refuse_push(shared: &Shared, request: &mut Request) -> Option<Response> {
+    let path = request.uri().path().to_owned();
+    let parts = ["/blobs/", "/manifests/"];
+    let (repository, tag) = parts.iter().find_map(|part| path.strip_prefix("/v2/")?.split_once(part))?;
+    if !matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) {
         return None;
     }
     if !shared.repositories.lock().unwrap().contains(repository) {
         let text = format!("The repository with name '{repository}' does not exist in the registry");
         return Some(error(404, "NAME_UNKNOWN", &text));
     }
-    if rest.0 == "/manifests/" {
-        let there = shared.client.head(format!("{}{path}", shared.upstream.as_ref()?)).send().await.ok()?;
-        if there.status().is_success() {
-            let text = format!("The image tag '{}' already exists and cannot be overwritten", rest.1);
+    if path.contains("/manifests/") {
+        let pushed = to_bytes(std::mem::take(request.body_mut()), 4 << 20).await.unwrap();
+        let there = shared.client.get(format!("{}{path}", shared.upstream.as_ref()?));
+        let there =
+            there.header("accept", "application/vnd.oci.image.manifest.v1+json").send().await.unwrap();
+        if there.status().is_success() && there.bytes().await.unwrap() != pushed {
+            let text = format!("The image tag '{tag}' already exists and cannot be overwritten");
             return Some(error(400, "TAG_INVALID", &text));
         }
+        *request.body_mut() = Body::from(pushed);
     }
     None
 }
