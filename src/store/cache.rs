@@ -228,12 +228,27 @@ impl Partial {
 
     /// Adds bytes; the caller has looked that they fit.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.write_unhashed(bytes)?;
+        self.hasher.update(bytes);
+        Ok(())
+    }
+
+    /// Adds bytes that somebody else hashes, with the hasher that was taken.
+    pub(super) fn write_unhashed(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         self.file
             .write_all(bytes)
             .map_err(|error| Fault::Unusable(format!("{}: {error}", self.path.display())))?;
-        self.hasher.update(bytes);
         self.written += bytes.len() as u64;
         Ok(())
+    }
+
+    pub(super) fn take_hasher(&mut self) -> Hasher {
+        std::mem::take(&mut self.hasher)
+    }
+
+    /// Gives back the hasher, which has seen the same bytes.
+    pub(super) fn put_hasher(&mut self, hasher: Hasher) {
+        self.hasher = hasher;
     }
 
     /// Forgets all bytes.

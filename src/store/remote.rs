@@ -20,7 +20,7 @@ use super::{Digest, Error, ErrorKind, Package};
 
 /// Packages, and blobs, that are pulled at the same time. Each blob holds some pieces in memory.
 const PACKAGES: usize = 16;
-const TRANSFERS: usize = 6;
+const TRANSFERS: usize = 4;
 
 /// Where packages from registries go, and what is needed to get them.
 #[derive(Debug)]

@@ -1,6 +1,8 @@
 //! The server serves packages from registries, and says which one answered.
 
-use crate::front::Front;
+use std::io::{Read, Write};
+
+use crate::front::{BlobFault, Front};
 use crate::package::{DIGITS, digest, digits, layer, manifest, plant, plant_manifest};
 use crate::process::{Server, command, twofold};
 
@@ -79,29 +81,7 @@ fn a_package_that_cannot_be_had_takes_no_other_down() {
 fn lambda_takes_digests_only_and_says_the_tags_own() {
     let (front, folder) = (Front::start(None), tempfile::tempdir().unwrap());
     let pinned = plant(&front, "iris", &[("model.onnx", &digits())]);
-    let mut environment = environment(&front, folder.path(), "iris=oci://HOST/iris:v1");
-    // Whoever listens there hears why the start failed.
-    let api = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    environment.extend([
-        ("AWS_LAMBDA_RUNTIME_API", api.local_addr().unwrap().to_string()),
-        ("AWS_LAMBDA_FUNCTION_NAME", "iris".into()),
-        ("AWS_LAMBDA_FUNCTION_VERSION", "1".into()),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512".into()),
-    ]);
-    let mut lambda = command(env!("CARGO_BIN_EXE_lambda"), &environment);
-    let mut child = lambda.stdout(std::process::Stdio::null()).spawn().unwrap();
-    let (mut stream, _) = api.accept().unwrap();
-    let mut heard = Vec::new();
-    while !heard.ends_with(b"}") {
-        let mut piece = [0; 4096];
-        let read = std::io::Read::read(&mut stream, &mut piece).unwrap();
-        assert_ne!(read, 0);
-        heard.extend_from_slice(&piece[..read]);
-    }
-    std::io::Write::write_all(&mut stream, b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n").unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(1));
-    let heard = String::from_utf8(heard).unwrap();
-    assert!(heard.contains("/runtime/init/error") && heard.contains("TWOFOLD_MODELS"), "{heard}");
+    let heard = init_error(environment(&front, folder.path(), "iris=oci://HOST/iris:v1"));
     let pin = format!("Lambda takes digests only; it is oci://{}/iris:v1@{pinned} now", front.address);
     assert!(heard.contains(&pin), "{heard}");
 }
@@ -153,4 +133,44 @@ fn a_tar_of_another_tool_is_served() {
     let environment = environment(&front, folder.path(), "oci://HOST/kit:v1");
     let server = Server::start(&environment, folder.path()).unwrap();
     assert!(server.infer("kit").0.starts_with("http/1.1 200"));
+}
+
+#[test]
+#[ignore = "takes nine seconds: tests/registry/run"]
+fn a_package_that_does_not_make_lambdas_start_says_so() {
+    let (front, folder) = (Front::start(None), tempfile::tempdir().unwrap());
+    let pinned = plant(&front, "iris", &[("model.onnx", &digits()), ("model.onnx.data", &[7; 9_000_000])]);
+    front.switch(|switches| switches.blob = BlobFault::Slow);
+    let began = std::time::Instant::now();
+    let heard = init_error(environment(&front, folder.path(), &format!("iris=oci://HOST/iris@{pinned}")));
+    assert!((8..10).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    let said = "not here 9 s after the start, with 0 of 9 MB: Lambda ends a start after ten seconds";
+    assert!(heard.contains(said), "{heard}");
+    println!("| package too slow for Lambda's start | {said} | {:.1} s | |", began.elapsed().as_secs_f32());
+}
+
+/// What a function that cannot start tells Lambda.
+fn init_error(mut environment: Vec<(&'static str, String)>) -> String {
+    let api = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    environment.extend([
+        ("AWS_LAMBDA_RUNTIME_API", api.local_addr().unwrap().to_string()),
+        ("AWS_LAMBDA_FUNCTION_NAME", "iris".into()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "1".into()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512".into()),
+    ]);
+    let mut lambda = command(env!("CARGO_BIN_EXE_lambda"), &environment);
+    let mut child = lambda.stdout(std::process::Stdio::null()).spawn().unwrap();
+    let (mut stream, _) = api.accept().unwrap();
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"}") {
+        let mut piece = [0; 4096];
+        let read = stream.read(&mut piece).unwrap();
+        assert_ne!(read, 0);
+        heard.extend_from_slice(&piece[..read]);
+    }
+    stream.write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let heard = String::from_utf8(heard).unwrap();
+    assert!(heard.contains("/runtime/init/error") && heard.contains("TWOFOLD_MODELS"), "{heard}");
+    heard
 }

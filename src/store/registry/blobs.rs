@@ -24,8 +24,8 @@ const SLOW_TRIES: u32 = 2;
 /// Connections for one blob, even if each brings something.
 const ATTEMPTS: u32 = 100;
 
-/// Pieces that wait for the disk; each has some 400 KB at most.
-const WAITING: usize = 4;
+/// Pieces that wait for the disk and for the digest; each has some 400 KB at most.
+const WAITING: usize = 6;
 
 impl Registry {
     /// Gets what is missing of a blob and puts it into its place. `received` hears how many bytes came.
@@ -73,8 +73,8 @@ impl Registry {
         Err(Failure::passing(format!("the connection broke {ATTEMPTS} times")))
     }
 
-    /// One connection's worth of bytes, written by a thread of its own: the next ones come while the disk takes these. The
-    /// partial blob is given back whatever happened, unless the thread itself is lost.
+    /// One connection's worth of bytes, written by one thread and hashed by another: the next ones come meanwhile. The partial
+    /// blob is given back whatever happened, unless a thread is lost.
     async fn stream(
         &self,
         mut partial: Partial,
@@ -85,17 +85,27 @@ impl Registry {
             Err(failure) => return Ok((partial, Err(failure))),
         };
         let left = partial.left();
-        let (sender, mut pieces) = mpsc::channel::<Bytes>(WAITING);
-        let writer = spawn_blocking(move || {
+        let mut hasher = partial.take_hasher();
+        let (to_hash, mut hashed) = mpsc::channel::<Bytes>(WAITING);
+        let hashing = spawn_blocking(move || {
+            while let Some(piece) = hashed.blocking_recv() {
+                hasher.update(&piece);
+            }
+            hasher
+        });
+        let (to_write, mut pieces) = mpsc::channel::<Bytes>(WAITING);
+        let writing = spawn_blocking(move || {
             while let Some(piece) = pieces.blocking_recv() {
-                if let Err(fault) = partial.write(&piece) {
+                if let Err(fault) = partial.write_unhashed(&piece) {
                     return (partial, Err(Failure::from(fault)));
                 }
             }
             (partial, Ok(()))
         });
-        let read = read(response, left, sender, received).await;
-        let (partial, written) = writer.await.map_err(|error| Failure::Cache(error.to_string()))?;
+        let read = read(response, left, [to_hash, to_write], received).await;
+        let lost = |error: tokio::task::JoinError| Failure::Cache(error.to_string());
+        let (mut partial, written) = writing.await.map_err(lost)?;
+        partial.put_hasher(hashing.await.map_err(lost)?);
         Ok((partial, written.and(read)))
     }
 
@@ -139,7 +149,7 @@ fn another_size(blob: &Blob, size: u64) -> Failure {
 async fn read(
     mut response: Response,
     mut left: u64,
-    pieces: mpsc::Sender<Bytes>,
+    takers: [mpsc::Sender<Bytes>; 2],
     received: &(dyn Fn(usize) + Sync),
 ) -> Result<(), Failure> {
     let (mut stretch, mut came) = (Instant::now() + STRETCH, 0);
@@ -159,9 +169,11 @@ async fn read(
         };
         left = rest;
         received(piece.len());
-        // A writer that stopped says why.
-        if pieces.send(piece).await.is_err() {
-            return Ok(());
+        for taker in &takers {
+            // One that stopped says why itself.
+            if taker.send(piece.clone()).await.is_err() {
+                return Ok(());
+            }
         }
     }
     if left > 0 {
