@@ -16,7 +16,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/cache,sharing=locked \
     --mount=type=secret,id=ca \
     if [ -f /run/secrets/ca ]; then export CARGO_HTTP_CAINFO=/run/secrets/ca; fi; \
-    target=$(rustc -vV | sed -n 's/^host: //p') && \
+    target=$(rustc --print host-tuple) && \
     find src bin models -type f -exec touch {} + && \
     RUSTFLAGS='-C target-feature=+crt-static' CARGO_TARGET_DIR=/cache \
         cargo build --release --locked --target "$target" --bin server && \
