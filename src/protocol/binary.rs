@@ -1,6 +1,6 @@
 //! Raw tensors of the binary tensor extension: little-endian elements, strings with their length in front.
 
-use bytemuck::{AnyBitPattern, pod_collect_to_vec};
+use half::f16;
 
 use super::Malformed;
 use crate::tensor::{Data, Datatype, Shape, Signature, Strings, Tensor};
@@ -22,16 +22,16 @@ pub(super) fn read(raw: &[u8], datatype: Datatype, shape: Shape) -> Result<Tenso
     let data = match datatype {
         Datatype::Bool => Data::Bool(booleans(raw)?),
         Datatype::Uint8 => Data::Uint8(raw.to_vec()),
-        Datatype::Uint16 => Data::Uint16(copy(raw)),
-        Datatype::Uint32 => Data::Uint32(copy(raw)),
-        Datatype::Uint64 => Data::Uint64(copy(raw)),
-        Datatype::Int8 => Data::Int8(copy(raw)),
-        Datatype::Int16 => Data::Int16(copy(raw)),
-        Datatype::Int32 => Data::Int32(copy(raw)),
-        Datatype::Int64 => Data::Int64(copy(raw)),
-        Datatype::Fp16 => Data::Fp16(copy(raw)),
-        Datatype::Fp32 => Data::Fp32(copy(raw)),
-        Datatype::Fp64 => Data::Fp64(copy(raw)),
+        Datatype::Uint16 => Data::Uint16(copy(raw, u16::from_le_bytes)),
+        Datatype::Uint32 => Data::Uint32(copy(raw, u32::from_le_bytes)),
+        Datatype::Uint64 => Data::Uint64(copy(raw, u64::from_le_bytes)),
+        Datatype::Int8 => Data::Int8(copy(raw, i8::from_le_bytes)),
+        Datatype::Int16 => Data::Int16(copy(raw, i16::from_le_bytes)),
+        Datatype::Int32 => Data::Int32(copy(raw, i32::from_le_bytes)),
+        Datatype::Int64 => Data::Int64(copy(raw, i64::from_le_bytes)),
+        Datatype::Fp16 => Data::Fp16(copy(raw, f16::from_le_bytes)),
+        Datatype::Fp32 => Data::Fp32(copy(raw, f32::from_le_bytes)),
+        Datatype::Fp64 => Data::Fp64(copy(raw, f64::from_le_bytes)),
         Datatype::Bytes => Data::Bytes(strings(raw)?),
     };
     if data.len() != elements {
@@ -43,8 +43,9 @@ pub(super) fn read(raw: &[u8], datatype: Datatype, shape: Shape) -> Result<Tenso
     Tensor::new(shape, data).map_err(|_| Malformed::new("data and shape differ"))
 }
 
-fn copy<T: AnyBitPattern + bytemuck::NoUninit>(raw: &[u8]) -> Vec<T> {
-    pod_collect_to_vec(raw)
+/// One pass over the bytes, wherever they begin: an aligned copy would have to be cleared first.
+fn copy<const SIZE: usize, T>(raw: &[u8], element: impl Fn([u8; SIZE]) -> T) -> Vec<T> {
+    raw.as_chunks().0.iter().map(|&bytes| element(bytes)).collect()
 }
 
 fn booleans(raw: &[u8]) -> Result<Vec<bool>, Malformed> {

@@ -20,11 +20,61 @@ pub(super) fn read(cursor: &mut Cursor<'_>, datatype: Datatype, shape: Shape) ->
         Datatype::Int32 => Data::Int32(collect(cursor, &shape, integer(datatype))?),
         Datatype::Int64 => Data::Int64(collect(cursor, &shape, integer(datatype))?),
         Datatype::Fp16 => Data::Fp16(collect(cursor, &shape, binary16)?),
-        Datatype::Fp32 => Data::Fp32(collect(cursor, &shape, binary32)?),
-        Datatype::Fp64 => Data::Fp64(collect(cursor, &shape, binary64)?),
+        Datatype::Fp32 => Data::Fp32(gather(cursor, &shape, binary32, plain32)?),
+        Datatype::Fp64 => Data::Fp64(gather(cursor, &shape, binary64, plain64)?),
         Datatype::Bytes => Data::Bytes(strings(cursor, &shape)?),
     };
     Tensor::new(shape, data).map_err(|_| Malformed::new("data and shape differ"))
+}
+
+/// Takes elements as a walk through the lists comes by them.
+trait Elements {
+    /// Reads the one that the cursor stands before; `wanted` = the shape has room for it.
+    fn one(&mut self, cursor: &mut Cursor<'_>, wanted: bool) -> Read<()>;
+
+    /// Reads some in one go, at most `room`, each with the comma behind it, and says how many.
+    fn many(&mut self, cursor: &mut Cursor<'_>, room: usize) -> usize;
+}
+
+struct Gather<T, R> {
+    values: Vec<T>,
+    read: R,
+    /// Reads most elements, and leaves to `read` whatever needs a closer look.
+    plain: fn(&mut Cursor<'_>, &mut Vec<T>, usize),
+}
+
+impl<T, R: Fn(&mut Cursor<'_>) -> Read<T>> Elements for Gather<T, R> {
+    #[inline]
+    fn one(&mut self, cursor: &mut Cursor<'_>, wanted: bool) -> Read<()> {
+        let value = (self.read)(cursor)?;
+        if wanted {
+            self.values.push(value);
+        }
+        Ok(())
+    }
+
+    fn many(&mut self, cursor: &mut Cursor<'_>, room: usize) -> usize {
+        let before = self.values.len();
+        (self.plain)(cursor, &mut self.values, room);
+        self.values.len() - before
+    }
+}
+
+impl Elements for Strings {
+    fn one(&mut self, cursor: &mut Cursor<'_>, wanted: bool) -> Read<()> {
+        if cursor.peek() != Some(b'"') {
+            return Err(cursor.unexpected("a BYTES element, a string"));
+        }
+        let string = cursor.string()?;
+        if wanted && !self.push(string.as_bytes()) {
+            return Err(Malformed::new("more than 4 GiB of strings"));
+        }
+        Ok(())
+    }
+
+    fn many(&mut self, _: &mut Cursor<'_>, _: usize) -> usize {
+        0
+    }
 }
 
 fn collect<T>(
@@ -32,63 +82,51 @@ fn collect<T>(
     shape: &Shape,
     read: impl Fn(&mut Cursor<'_>) -> Read<T>,
 ) -> Read<Vec<T>> {
+    gather(cursor, shape, read, |_, _, _| ())
+}
+
+fn gather<T>(
+    cursor: &mut Cursor<'_>,
+    shape: &Shape,
+    read: impl Fn(&mut Cursor<'_>) -> Read<T>,
+    plain: fn(&mut Cursor<'_>, &mut Vec<T>, usize),
+) -> Read<Vec<T>> {
     // An element takes two bytes of JSON at least: what a shape claims beyond that is never allocated.
     let possible = cursor.rest().len() / 2 + 1;
-    let mut values = Vec::with_capacity(shape.elements().unwrap_or(0).min(possible));
-    walk(cursor, shape, |cursor, wanted| {
-        let value = read(cursor)?;
-        if wanted {
-            values.push(value);
-        }
-        Ok(())
-    })?;
-    Ok(values)
+    let values = Vec::with_capacity(shape.elements().unwrap_or(0).min(possible));
+    let mut elements = Gather { values, read, plain };
+    walk(cursor, shape, &mut elements)?;
+    Ok(elements.values)
 }
 
 fn strings(cursor: &mut Cursor<'_>, shape: &Shape) -> Read<Strings> {
     let mut strings = Strings::default();
-    walk(cursor, shape, |cursor, wanted| {
-        if cursor.peek() != Some(b'"') {
-            return Err(cursor.unexpected("a BYTES element, a string"));
-        }
-        let string = cursor.string()?;
-        if wanted && !strings.push(string.as_bytes()) {
-            return Err(Malformed::new("more than 4 GiB of strings"));
-        }
-        Ok(())
-    })?;
+    walk(cursor, shape, &mut strings)?;
     Ok(strings)
 }
 
-/// Calls `element` before each element, and says whether the shape has room for it.
-fn walk(
-    cursor: &mut Cursor<'_>,
-    shape: &Shape,
-    element: impl FnMut(&mut Cursor<'_>, bool) -> Read<()>,
-) -> Read<()> {
+/// Reads all elements, in one list or in lists of lists.
+fn walk(cursor: &mut Cursor<'_>, shape: &Shape, elements: &mut impl Elements) -> Read<()> {
     if !cursor.take(b'[') {
         return Err(cursor.unexpected("data, an array"));
     }
     if shape.rank() > 1 && cursor.peek() == Some(b'[') {
-        nested(cursor, shape, element)
+        nested(cursor, shape, elements)
     } else {
-        flat(cursor, shape, element)
+        flat(cursor, shape, elements)
     }
 }
 
 /// All elements in one list, whose opening bracket is behind.
-fn flat(
-    cursor: &mut Cursor<'_>,
-    shape: &Shape,
-    mut element: impl FnMut(&mut Cursor<'_>, bool) -> Read<()>,
-) -> Read<()> {
+fn flat(cursor: &mut Cursor<'_>, shape: &Shape, elements: &mut impl Elements) -> Read<()> {
     let Some(expected) = shape.elements() else {
         return Err(Malformed::new(format!("shape {shape} has more elements than memory has bytes")));
     };
     let mut count = 0;
     if !cursor.take(b']') {
         loop {
-            element(cursor, count < expected)?;
+            count += elements.many(cursor, expected.saturating_sub(count));
+            elements.one(cursor, count < expected)?;
             count += 1;
             if !cursor.take(b',') {
                 cursor.expect(b']', "or ',' after an element")?;
@@ -105,11 +143,7 @@ fn flat(
 
 /// Lists in lists, as deep as the shape has dimensions and each as long as its dimension; the outermost opening bracket
 /// is behind.
-fn nested(
-    cursor: &mut Cursor<'_>,
-    shape: &Shape,
-    mut element: impl FnMut(&mut Cursor<'_>, bool) -> Read<()>,
-) -> Read<()> {
+fn nested(cursor: &mut Cursor<'_>, shape: &Shape, elements: &mut impl Elements) -> Read<()> {
     let mut counts = vec![0_usize];
     loop {
         if counts.len() < shape.rank() {
@@ -122,7 +156,8 @@ fn nested(
         }
         if !empty {
             let (Some(count), Some(&size)) = (counts.last_mut(), shape.sizes().last()) else { return Ok(()) };
-            element(cursor, *count < size)?;
+            *count += elements.many(cursor, size.saturating_sub(*count));
+            elements.one(cursor, *count < size)?;
             *count += 1;
         }
         while !cursor.take(b',') {
@@ -162,22 +197,27 @@ fn binary16(cursor: &mut Cursor<'_>) -> Read<f16> {
     if value.is_finite() { Ok(value) } else { Err(unfit(&decimal, Datatype::Fp16)) }
 }
 
-#[inline]
-fn binary32(cursor: &mut Cursor<'_>) -> Read<f32> {
-    cursor.peek();
-    if let Some((value, length)) = number::plain(cursor.rest())
-        && let Some(value) = number::narrow(value).filter(|value| value.is_finite())
-    {
-        cursor.advance(length);
-        return Ok(value);
-    }
-    closer_binary32(cursor)
+fn plain32(cursor: &mut Cursor<'_>, values: &mut Vec<f32>, room: usize) {
+    let length = number::plain(cursor.rest(), room, |value, _| {
+        let Some(value) = number::narrow(value).filter(|value| value.is_finite()) else { return false };
+        values.push(value);
+        true
+    });
+    cursor.advance(length);
 }
 
-/// Everything but plain decimals.
-#[cold]
+fn plain64(cursor: &mut Cursor<'_>, values: &mut Vec<f64>, room: usize) {
+    let length = number::plain(cursor.rest(), room, |value, exact| {
+        if exact {
+            values.push(value);
+        }
+        exact
+    });
+    cursor.advance(length);
+}
+
 #[allow(clippy::cast_possible_truncation)] // NaN and the infinities are the same in both
-fn closer_binary32(cursor: &mut Cursor<'_>) -> Read<f32> {
+fn binary32(cursor: &mut Cursor<'_>) -> Read<f32> {
     if let Some(value) = word(cursor) {
         return Ok(value as f32);
     }
@@ -187,11 +227,6 @@ fn closer_binary32(cursor: &mut Cursor<'_>) -> Read<f32> {
 }
 
 fn binary64(cursor: &mut Cursor<'_>) -> Read<f64> {
-    cursor.peek();
-    if let Some((value, length)) = number::plain(cursor.rest()) {
-        cursor.advance(length);
-        return Ok(value);
-    }
     if let Some(value) = word(cursor) {
         return Ok(value);
     }

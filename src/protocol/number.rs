@@ -17,6 +17,9 @@ pub(super) struct Decimal<'a> {
 /// Digits that surely fit a `u64`.
 const DIGITS: usize = 19;
 
+/// Digits that surely fit an `i64`, which converts to binary64 in one instruction where a `u64` takes several.
+const PLAIN_DIGITS: usize = 18;
+
 /// Reads the number at the start of `text`; gives it and its length, or `None` if there is none.
 #[inline]
 pub(super) fn scan(text: &[u8]) -> Option<(Decimal<'_>, usize)> {
@@ -60,48 +63,123 @@ pub(super) fn scan(text: &[u8]) -> Option<(Decimal<'_>, usize)> {
     Some((Decimal { text: text.get(..at)?, negative, mantissa, exponent, integer }, at))
 }
 
-/// Reads what most numbers are: at most 19 digits and a point, and a comma or a bracket behind them. Gives the nearest binary64
-/// and the length, or `None` for whatever needs a closer look.
+/// Reads what most elements are, as many as there are and at most `room`: numbers of at most 18 digits without an exponent, a
+/// comma behind each. `take` gets the value and whether it is exactly the nearest binary64; otherwise it is within two units
+/// in its last place. Gives the number of bytes read: whatever needs a closer look, and the last element, is left.
+///
+/// The position of each number follows from the one before, and that chain of steps is what limits the speed: so digits are
+/// found eight bytes at a time, signs and lengths are computed and not branched on, and nothing waits for a value.
 #[inline]
-#[allow(clippy::cast_precision_loss)] // checked to be exact
-pub(super) fn plain(text: &[u8]) -> Option<(f64, usize)> {
-    let negative = text.first() == Some(&b'-');
-    let start = usize::from(negative);
-    let (mut mantissa, mut point) = (0_u64, None);
-    for (at, &byte) in text.iter().enumerate().skip(start).take(DIGITS + 1) {
-        let digit = byte.wrapping_sub(b'0');
-        if digit < 10 {
-            // Twenty bytes at most, so that nineteen digits and a point, or twenty digits, which the check below refuses.
-            mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
-        } else if byte == b'.' && point.is_none() && at > start {
-            point = Some(at);
-        } else if matches!(byte, b',' | b']') && at > start {
-            let whole = point.unwrap_or(at) - start;
-            let fraction = point.map_or(0, |point| at - point - 1);
-            let leading_zero = whole > 1 && text.get(start) == Some(&b'0');
-            if leading_zero || (point.is_some() && fraction == 0) || mantissa > 1 << 53 {
-                return None;
-            }
-            let magnitude = mantissa as f64 / POWERS.get(fraction)?;
-            return Some((if negative { -magnitude } else { magnitude }, at));
-        } else {
-            return None;
+pub(super) fn plain(text: &[u8], room: usize, mut take: impl FnMut(f64, bool) -> bool) -> usize {
+    let mut at = 0;
+    for _ in 0..room {
+        let mut start = at;
+        if text.get(start) == Some(&b' ') {
+            // A branch, so that the processor guesses it: either all elements have a space or none.
+            std::hint::cold_path();
+            start += 1;
         }
+        let Some((value, exact, end)) = plain_one(text, start) else { break };
+        if text.get(end) != Some(&b',') || !take(value, exact) {
+            break;
+        }
+        at = end + 1;
     }
-    None
+    at
 }
 
-/// The binary32 that is nearest to a number whose nearest binary64 is `value`, where that is enough to tell.
+/// One number, whether it is exact, and where it ends.
+#[inline]
+#[allow(clippy::cast_precision_loss)] // said in the result
+fn plain_one(text: &[u8], start: usize) -> Option<(f64, bool, usize)> {
+    let negative = *text.get(start)? == b'-';
+    let sign = usize::from(negative);
+    let first = text.get(start + sign)?.wrapping_sub(b'0');
+    if first > 9 {
+        return None;
+    }
+    let mut mantissa = u64::from(first);
+    let mut end = start + sign + 1;
+    let mut behind = *text.get(end)?;
+    if behind != b'.' {
+        // The sign is read as a zero: then where the number ends does not depend on whether there is one.
+        let chunk = eight(text, start)? & !0xff | u64::from(if negative { b'0' } else { first + b'0' });
+        let digits = leading_digits(chunk);
+        if digits == 8 || (first == 0 && digits > 1 + sign) {
+            return None;
+        }
+        mantissa = integer_of(chunk, digits);
+        end = start + digits;
+        behind = *text.get(end)?;
+    }
+    let whole = end - start - sign;
+    let (mut magnitude, mut exact) = (mantissa.cast_signed() as f64, true);
+    if behind == b'.' {
+        let (high, low) = (eight(text, end + 1)?, eight(text, end + 9)?);
+        let high_digits = leading_digits(high);
+        // None of the second eight, where the first are not all digits.
+        let low_digits = leading_digits(low) & 0_usize.wrapping_sub(high_digits / 8);
+        let mut fraction = high_digits + low_digits;
+        end += 1 + fraction;
+        mantissa = mantissa * TENS.get(high_digits)? + integer_of(high, high_digits);
+        mantissa = mantissa.wrapping_mul(*TENS.get(low_digits)?).wrapping_add(integer_of(low, low_digits));
+        while let Some(digit) = digit(text, end) {
+            mantissa = mantissa.wrapping_mul(10).wrapping_add(digit);
+            end += 1;
+            fraction += 1;
+        }
+        if fraction == 0 || whole + fraction > PLAIN_DIGITS {
+            return None;
+        }
+        exact = mantissa <= 1 << 53;
+        magnitude = mantissa.cast_signed() as f64 / POWERS.get(fraction)?;
+    }
+    let value = f64::from_bits(magnitude.to_bits() | u64::from(negative) << 63);
+    Some((value, exact, end))
+}
+
+/// The eight bytes at `at`, the first one lowest.
+#[inline]
+fn eight(text: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*text.get(at..)?.first_chunk()?))
+}
+
+/// How many of eight bytes are digits before the first that is not.
+#[inline]
+fn leading_digits(chunk: u64) -> usize {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let digits = chunk ^ (EACH * 0x30);
+    // The high bit of a byte is set where it is not below ten. A carry reaches only bytes behind the first of those.
+    let others = (digits.wrapping_add(EACH * 0x76) | digits) & (EACH * 0x80);
+    others.trailing_zeros() as usize / 8
+}
+
+/// The integer that the first `digits` of eight bytes are.
+#[inline]
+fn integer_of(chunk: u64, digits: usize) -> u64 {
+    // As leading zeros in front of them: by halves, since a shift by all 64 bits is none.
+    let half = 32 - 4 * digits;
+    let digits = (chunk << half << half) & 0x0f0f_0f0f_0f0f_0f0f;
+    // Neighbours are joined: digits to pairs, pairs to fours, fours to eight.
+    let pairs = (digits.wrapping_mul(10 << 8 | 1) >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(100 << 16 | 1) >> 16) & 0x0000_ffff_0000_ffff;
+    fours.wrapping_mul(10_000 << 32 | 1) >> 32
+}
+
+/// The binary32 that is nearest to a number that is at most two units in its last place away from `value`, where that is enough
+/// to tell.
 ///
-/// The nearest binary64 rounds to the nearest binary32 too, except where the first rounding ended half-way between two
-/// binary32, and below the normal ones, where half-way is elsewhere.
+/// Both round to the same binary32, except around half-way between two of them, and below the normal ones, where half-way is
+/// elsewhere. Rounding an integer to binary64 and dividing it by an exact power of ten, each to the nearest, stays within two
+/// units.
 #[inline]
 #[allow(clippy::cast_possible_truncation)] // rounding is what is wanted
 pub(super) fn narrow(value: f64) -> Option<f32> {
     const BELOW: u64 = (1 << 29) - 1;
+    const AROUND: u64 = 4;
     const HALF_WAY: u64 = 1 << 28;
-    let sure =
-        value == 0.0 || (value.abs() >= f64::from(f32::MIN_POSITIVE) && value.to_bits() & BELOW != HALF_WAY);
+    let from_half_way = (value.to_bits() & BELOW).wrapping_sub(HALF_WAY - AROUND);
+    let sure = value == 0.0 || (value.abs() >= f64::from(f32::MIN_POSITIVE) && from_half_way > 2 * AROUND);
     sure.then_some(value as f32)
 }
 
@@ -129,6 +207,9 @@ const POWERS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
     1e19, 1e20, 1e21, 1e22,
 ];
+
+/// Powers of ten by the number of digits in eight bytes.
+const TENS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
 impl Decimal<'_> {
     /// The value of an integer, or `None` where it has a fraction, an exponent or too many digits.

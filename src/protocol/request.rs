@@ -46,21 +46,21 @@ impl Request {
         let mut cursor = Cursor::new(json);
         cursor.object("an inference request", |cursor, key| match key {
             "id" => {
-                given.once("id")?;
+                given.once(Field::Id)?;
                 request.id =
                     if cursor.take_word("null") { None } else { Some(cursor.string()?.into_owned()) };
                 Ok(())
             }
             "parameters" => request_parameters(cursor, &mut request.binary),
             "inputs" => {
-                given.once("inputs")?;
+                given.once(Field::Inputs)?;
                 cursor.array("'inputs'", |cursor| {
                     request.inputs.push(input(cursor, &mut raw)?);
                     Ok(())
                 })
             }
             "outputs" => {
-                given.once("outputs")?;
+                given.once(Field::Outputs)?;
                 if cursor.take_word("null") {
                     return Ok(());
                 }
@@ -72,7 +72,7 @@ impl Request {
             _ => cursor.skip(),
         })?;
         cursor.finish()?;
-        if !given.has("inputs") {
+        if !given.has(Field::Inputs) {
             return Err(Malformed::new("'inputs' is missing: expected an array of input tensors"));
         }
         if !raw.is_empty() {
@@ -92,21 +92,42 @@ impl Request {
     }
 }
 
+/// The fields that may be given once.
+#[derive(Clone, Copy)]
+enum Field {
+    Id,
+    Inputs,
+    Outputs,
+    Name,
+    Datatype,
+    Shape,
+    Data,
+}
+
 /// Fields that were seen: the second of the same name is refused, since which of them counts is anybody's guess.
 #[derive(Default)]
-struct Given(Vec<&'static str>);
+struct Given(u8);
 
 impl Given {
-    fn once(&mut self, field: &'static str) -> Read<()> {
+    fn once(&mut self, field: Field) -> Read<()> {
         if self.has(field) {
-            return Err(Malformed::new(format!("'{field}' is given twice")));
+            let name = match field {
+                Field::Id => "id",
+                Field::Inputs => "inputs",
+                Field::Outputs => "outputs",
+                Field::Name => "name",
+                Field::Datatype => "datatype",
+                Field::Shape => "shape",
+                Field::Data => "data",
+            };
+            return Err(Malformed::new(format!("'{name}' is given twice")));
         }
-        self.0.push(field);
+        self.0 |= 1 << field as u8;
         Ok(())
     }
 
-    fn has(&self, field: &str) -> bool {
-        self.0.contains(&field)
+    fn has(&self, field: Field) -> bool {
+        self.0 & 1 << field as u8 != 0
     }
 }
 
@@ -138,24 +159,24 @@ fn input(cursor: &mut Cursor<'_>, raw: &mut &[u8]) -> Read<(String, Tensor)> {
 
     let read = cursor.object("an input", |cursor, key| match key {
         "name" => {
-            given.once("name")?;
+            given.once(Field::Name)?;
             name = Some(cursor.string()?.into_owned());
             Ok(())
         }
         "datatype" => {
-            given.once("datatype")?;
+            given.once(Field::Datatype)?;
             datatype = Some(datatype_name(cursor)?);
             Ok(())
         }
         "shape" => {
-            given.once("shape")?;
+            given.once(Field::Shape)?;
             shape = Some(sizes(cursor)?);
             Ok(())
         }
         "data" => {
-            given.once("data")?;
-            if let (Some(datatype), Some(shape)) = (datatype, &shape) {
-                tensor = Some(elements::read(cursor, datatype, shape.clone())?);
+            given.once(Field::Data)?;
+            if let (Some(datatype), Some(shape)) = (datatype, shape.take_if(|_| datatype.is_some())) {
+                tensor = Some(elements::read(cursor, datatype, shape)?);
                 return Ok(());
             }
             postponed = Some(cursor.clone());
@@ -172,17 +193,19 @@ fn input(cursor: &mut Cursor<'_>, raw: &mut &[u8]) -> Read<(String, Tensor)> {
         _ => cursor.skip(),
     });
     let read = read.and_then(|()| {
+        if let (Some(tensor), None) = (tensor, size) {
+            return Ok(tensor);
+        }
         let missing = |field| Malformed::new(format!("'{field}' is missing"));
         let datatype = datatype.ok_or_else(|| missing("datatype"))?;
+        if size.is_some() && given.has(Field::Data) {
+            return Err(Malformed::new("both 'data' and 'binary_data_size' are given"));
+        }
         let shape = shape.ok_or_else(|| missing("shape"))?;
-        match (tensor, postponed, size) {
-            (None, None, None) => {
-                Err(Malformed::new("'data' is missing, and there is no 'binary_data_size'"))
-            }
-            (None, None, Some(size)) => binary::read(take(raw, size)?, datatype, shape),
-            (_, _, Some(_)) => Err(Malformed::new("both 'data' and 'binary_data_size' are given")),
-            (None, Some(mut cursor), None) => elements::read(&mut cursor, datatype, shape),
-            (Some(tensor), _, None) => Ok(tensor),
+        match (postponed, size) {
+            (Some(mut cursor), _) => elements::read(&mut cursor, datatype, shape),
+            (None, Some(size)) => binary::read(take(raw, size)?, datatype, shape),
+            (None, None) => Err(Malformed::new("'data' is missing, and there is no 'binary_data_size'")),
         }
     });
     match (name, read) {
@@ -243,7 +266,7 @@ fn wanted(cursor: &mut Cursor<'_>) -> Read<Wanted> {
     let mut wanted = Wanted::default();
     let read = cursor.object("an output", |cursor, key| match key {
         "name" => {
-            given.once("name")?;
+            given.once(Field::Name)?;
             wanted.name = cursor.string()?.into_owned();
             Ok(())
         }
@@ -260,7 +283,7 @@ fn wanted(cursor: &mut Cursor<'_>) -> Read<Wanted> {
         }),
         _ => cursor.skip(),
     });
-    match (given.has("name"), read) {
+    match (given.has(Field::Name), read) {
         (true, Ok(())) => Ok(wanted),
         (true, Err(error)) => Err(error.about("output", &wanted.name)),
         (false, Err(error)) => Err(error),

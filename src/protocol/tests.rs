@@ -116,7 +116,7 @@ fn decimals_round_as_the_standard_library_rounds() {
             "{text} as binary64"
         );
     }
-    let (mut bits, mut plain) = (1_u64, 0);
+    let mut bits = 1_u64;
     for _ in 0..200_000 {
         bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let single = f32::from_bits((bits >> 32) as u32);
@@ -125,17 +125,59 @@ fn decimals_round_as_the_standard_library_rounds() {
             let Some((decimal, _)) = number::scan(text.as_bytes()) else { continue };
             assert_eq!(decimal.binary32().to_bits(), text.parse::<f32>().unwrap().to_bits(), "{text}");
             assert_eq!(decimal.binary64().to_bits(), text.parse::<f64>().unwrap().to_bits(), "{text}");
-            if let Some((value, length)) = number::plain(format!("{text},").as_bytes()) {
-                assert_eq!(
-                    (value.to_bits(), length),
-                    (text.parse::<f64>().unwrap().to_bits(), text.len()),
-                    "{text}"
-                );
-                plain += 1;
+        }
+    }
+}
+
+/// The values that are read in one go from a list, and how much of it they take.
+fn plain(list: &str, room: usize) -> (Vec<(f64, bool)>, usize) {
+    let mut values = Vec::new();
+    let length = number::plain(list.as_bytes(), room, |value, exact| {
+        values.push((value, exact));
+        true
+    });
+    (values, length)
+}
+
+#[test]
+fn plain_numbers_are_read_in_one_go_and_round_as_the_standard_library_rounds_them() {
+    let (mut bits, mut inexact, mut narrowed) = (1_u64, 0, 0);
+    for round in 0..300_000_u64 {
+        bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let places = (bits >> 20) as usize % 17;
+        let text = match round % 3 {
+            // Up to seven digits, a point, up to sixteen.
+            0 => format!("{:.places$}", (bits >> 11) as f64 / 1e9 % 10_f64.powi((bits % 7) as i32)),
+            // A binary32 and exactly half a step above it, or a hair from there.
+            1 => {
+                let single = f32::from_bits(0x3800_0000 + (bits >> 37) as u32);
+                let step = f64::from(f32::from_bits(single.to_bits() + 1)) - f64::from(single);
+                let near = f64::from(single) + step / 2.0;
+                format!("{}", f64::from_bits(near.to_bits() + bits % 3 - 1))
+            }
+            _ => format!("{}", (bits >> 40) % 10_u64.pow((bits % 8) as u32)),
+        };
+        let text = if bits & 64 == 0 { text } else { format!("-{text}") };
+        let (values, length) = plain(&format!("{text},{text}, {text},                "), 3);
+        let long = text.split('.').any(|part| part.len() > 7);
+        if long && values.is_empty() {
+            continue;
+        }
+        assert_eq!((values.len(), length), (3, 3 * text.len() + 4), "{text}");
+        let nearest: f64 = text.parse().unwrap();
+        for (value, exact) in values {
+            assert!(
+                value.to_bits().abs_diff(nearest.to_bits()) <= if exact { 0 } else { 2 },
+                "{text}: {value}"
+            );
+            inexact += usize::from(!exact);
+            if let Some(narrow) = number::narrow(value) {
+                assert_eq!(narrow.to_bits(), text.parse::<f32>().unwrap().to_bits(), "{text}");
+                narrowed += 1;
             }
         }
     }
-    assert!(plain > 50_000, "{plain}");
+    assert!(inexact > 50_000 && narrowed > 500_000, "{inexact} {narrowed}");
 }
 
 #[test]
@@ -153,11 +195,24 @@ fn what_is_no_number_of_json_is_none() {
         "1.2.3,",
         "1e5,",
         "1",
+        "1]",
         "1 ,",
+        "  1,",
+        "00,",
+        "1-2,",
+        "12345678,",
+        "0.1234567890123456789,",
+        "123456.78901234567890,",
         "12345678901234567890,",
     ] {
-        assert_eq!(number::plain(text.as_bytes()), None, "{text}");
+        assert_eq!(plain(&format!("{text}                    "), 9), (vec![], 0), "{text}");
+        assert_eq!(plain(text, 9), (vec![], 0), "{text}, and the body ends");
     }
+    assert_eq!(
+        plain("1,-2, 0.5,-0.25,7.125,5                ", 4).0.len(),
+        4,
+        "as many as there is room for"
+    );
     for text in ["", "-", "+1", "01", "-01", ".5", "1.", "1.e5", "1e", "1e+", "inf", "nan", "0x1"] {
         let whole = number::scan(text.as_bytes()).is_some_and(|(_, length)| length == text.len());
         assert!(!whole, "{text}");
