@@ -1,32 +1,37 @@
 //! `cargo bench --bench http`: digits by JSON against the limit of HTTP itself, a bare axum server that says hello, in
 //! another process and the same run. Default settings, logging on.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(clippy::print_stdout, clippy::print_stderr, missing_docs)]
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::cast_precision_loss, missing_docs)]
 
 mod rig;
 
 use std::net::SocketAddr;
+use std::process::ExitCode;
 
 use axum::body::Bytes;
 use axum::http::header;
 use axum::routing::get;
-use rig::{Load, Process, digits, has_wrk, median, request, wrk};
+use rig::{Bars, Load, Post, Process, digits, has_wrk, median, request, wrk};
 
 const PATH: &str = "/v2/models/digits/infer";
 const ROUNDS: usize = 5;
 const SECONDS: u32 = 3;
 
-fn main() {
+fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().collect();
     if let [_, flag, address] = &*arguments
         && flag == "--hello"
     {
-        return hello(address.parse().unwrap());
+        hello(address.parse().unwrap());
+        return ExitCode::SUCCESS;
     }
     start();
+    let mut bars = Bars::default();
     if has_wrk() {
-        throughput();
+        throughput(&mut bars);
+        others();
     }
+    bars.verdict()
 }
 
 /// The references: to a GET a bare hello, for which no body is read, nothing is computed and nothing is logged; to a POST as many
@@ -62,10 +67,11 @@ fn start() {
     println!("memory at rest:        {:.1} MiB (median of 30)", median(starts.iter().map(|start| start.1)));
 }
 
-fn throughput() {
-    let (server, bare) = (Process::server(&[]), Process::hello());
-    let body = digits();
-    server.first_answer(&request(PATH, &body));
+/// Digits by JSON beside the references.
+fn throughput(bars: &mut Bars) {
+    let (server, hello) = (Process::server(&[]), Process::hello());
+    let body = Post::json(digits());
+    server.first_answer(&request(PATH, &digits()));
     println!(
         "\nconnections |  digits/s |   hello/s | same size/s | of hello | of same size | p99 ms: digits, hello | p99 ratio"
     );
@@ -74,8 +80,8 @@ fn throughput() {
             .map(|_| {
                 [
                     wrk(server.address, PATH, Some(&body), connections, SECONDS),
-                    wrk(bare.address, "/", None, connections, SECONDS),
-                    wrk(bare.address, "/", Some(&body), connections, SECONDS),
+                    wrk(hello.address, "/", None, connections, SECONDS),
+                    wrk(hello.address, "/", Some(&body), connections, SECONDS),
                 ]
             })
             .collect();
@@ -91,9 +97,51 @@ fn throughput() {
             of(|[_, hello, _]| hello.p99),
             of(|[digits, hello, _]| digits.p99 / hello.p99),
         );
+        let share = of(|[digits, hello, _]| digits.rate / hello.rate);
+        if connections == 1 {
+            bars.at_least("digits by JSON at 1 connection, of hello", share, 0.75);
+        } else {
+            bars.at_least("digits by JSON at 64 connections, of hello", share, 0.60);
+            bars.at_most("its p99, of hello's", of(|[digits, hello, _]| digits.p99 / hello.p99), 1.5);
+        }
     }
     println!(
         "\nmedians of {ROUNDS} interleaved rounds of {SECONDS} s; memory under load {:.1} MiB",
         server.resident()
     );
+}
+
+/// Other requests, in requests per second at 64 connections.
+fn others() {
+    let server = Process::server(&["--models", "dir:models"]);
+    server.first_answer(&request(PATH, &digits()));
+    let pixels = |rows: usize| (0..rows * 64).map(|pixel| ((pixel * 7) % 17) as f32);
+    let raw = |outputs: &str| {
+        let json = format!(
+            r#"{{"inputs":[{{"name":"input","shape":[1,64],"datatype":"FP32","parameters":{{"binary_data_size":256}}}}]{outputs}}}"#
+        );
+        let raw = pixels(1).flat_map(f32::to_le_bytes);
+        Post { json: Some(json.len()), body: json.bytes().chain(raw).collect() }
+    };
+    let rows: Vec<_> = pixels(32).map(|pixel| format!("{pixel:?}")).collect();
+    let rows = format!(
+        r#"{{"inputs":[{{"name":"input","shape":[32,64],"datatype":"FP32","data":[{}]}}]}}"#,
+        rows.join(",")
+    );
+    let tokens = |name: &str, token: u32| {
+        let tokens = vec![token.to_string(); 16].join(",");
+        format!(r#"{{"name":"{name}","shape":[1,16],"datatype":"INT64","data":[{tokens}]}}"#)
+    };
+    let encoder = format!(r#"{{"inputs":[{},{}]}}"#, tokens("input_ids", 445), tokens("attention_mask", 1));
+    println!("\nat 64 connections:");
+    for (what, path, post) in [
+        ("digits, JSON", PATH, Post::json(digits())),
+        ("digits, raw input", PATH, raw("")),
+        ("digits, raw both ways", PATH, raw(r#","parameters":{"binary_data_output":true}"#)),
+        ("digits, JSON, 32 rows", PATH, Post::json(rows)),
+        ("encoder, JSON, 16 tokens", "/v2/models/encoder/infer", Post::json(encoder)),
+    ] {
+        let load = wrk(server.address, path, Some(&post), 64, SECONDS);
+        println!("{what:26} {:9.0} requests/s, p99 {:6.2} ms", load.rate, load.p99);
+    }
 }

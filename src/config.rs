@@ -2,6 +2,7 @@
 //!
 //! A setting is one field below. Its flag is the field's name in kebab case, its variable is `TWOFOLD_` and the name in
 //! capitals, its meaning is the doc comment. A flag beats a variable; what is unknown or malformed is refused by name.
+//! A field that takes no value is an option of the command line, and no setting: it has no variable.
 
 mod lambda;
 mod refusal;
@@ -48,6 +49,9 @@ pub struct Config {
     /// Logs.
     #[command(flatten)]
     pub telemetry: Telemetry,
+    /// Serve nothing: ask the server at that address whether it is ready, and exit with 0 or 1
+    #[arg(long)]
+    pub check: bool,
     /// Where the function runs, told by variables that the home itself sets.
     #[arg(skip)]
     pub home: Home,
@@ -195,7 +199,7 @@ impl Config {
         let settings: Vec<Setting> = command
             .get_arguments()
             .filter_map(|arg| {
-                let flag = arg.get_long()?;
+                let flag = variables::flag_of_setting(arg)?;
                 let default: Vec<_> = arg.get_default_values().iter().map(|v| v.to_string_lossy()).collect();
                 Some(Setting {
                     variable: variables::of_flag(flag),
@@ -211,16 +215,22 @@ impl Config {
 
 /// Refuses what cannot work in a function on Lambda.
 fn refuse_on_lambda(config: &Config) -> Result<(), Refusal> {
-    if config.home == Home::Lambda && config.http.admin {
+    if config.home != Home::Lambda {
+        return Ok(());
+    }
+    if config.http.admin {
         let reason = "'on' is refused: on Lambda each environment would have models of its own";
         return Err(Refusal::new("TWOFOLD_ADMIN", reason));
+    }
+    if config.check {
+        return Err(Refusal::new("--check", "refused: on Lambda there is no server to ask"));
     }
     Ok(())
 }
 
 /// The command line, each flag's help naming its variable.
 fn command() -> clap::Command {
-    Config::command().mut_args(|arg| match (arg.get_long(), arg.get_help()) {
+    Config::command().mut_args(|arg| match (variables::flag_of_setting(&arg), arg.get_help()) {
         (Some(flag), Some(help)) => {
             let help = format!("{help} [env: {}]", variables::of_flag(flag));
             arg.help(help)

@@ -101,8 +101,21 @@ pub fn has_wrk() -> bool {
     false
 }
 
-/// Loads a path for some seconds. A `body` makes it a POST. Fails on any answer that is not 2xx.
-pub fn wrk(address: SocketAddr, path: &str, body: Option<&str>, connections: u32, seconds: u32) -> Load {
+/// What is posted: a body, and the length of the JSON in front of raw tensors where there are any.
+pub struct Post {
+    pub body: Vec<u8>,
+    pub json: Option<usize>,
+}
+
+impl Post {
+    /// JSON and nothing behind it.
+    pub fn json(body: impl Into<String>) -> Self {
+        Self { body: body.into().into_bytes(), json: None }
+    }
+}
+
+/// Loads a path for some seconds: by GET, or with what is posted. Fails on any answer that is not 2xx.
+pub fn wrk(address: SocketAddr, path: &str, post: Option<&Post>, connections: u32, seconds: u32) -> Load {
     let mut command = Command::new("wrk");
     let threads = if connections == 1 { 1 } else { 2 };
     command.args([
@@ -112,8 +125,13 @@ pub fn wrk(address: SocketAddr, path: &str, body: Option<&str>, connections: u32
         &format!("-d{seconds}s"),
     ]);
     let mut script = tempfile::NamedTempFile::with_suffix(".lua").unwrap();
-    if let Some(body) = body {
-        write!(script, "wrk.method = 'POST'\nwrk.body = [==[{body}]==]\n").unwrap();
+    if let Some(post) = post {
+        write!(script, "wrk.method = 'POST'\nwrk.body = '").unwrap();
+        post.body.iter().for_each(|byte| write!(script, "\\{byte:03}").unwrap());
+        writeln!(script, "'").unwrap();
+        if let Some(json) = post.json {
+            writeln!(script, "wrk.headers['Inference-Header-Content-Length'] = '{json}'").unwrap();
+        }
         script.flush().unwrap();
         command.arg("-s").arg(script.path());
     }

@@ -62,14 +62,16 @@ pub struct Source {
     pub threads: usize,
 }
 
-/// Loads a model with the engine that its source names; else by the tabular engine where the model is a small dense network,
-/// else by rten.
+/// Loads a model with the engine that its source names; else with the one that suits it.
 pub fn load(source: &Source) -> Result<Arc<dyn Engine>, LoadError> {
     let loaded = guarded(|| {
         let model = onnx::Model::read(source.model.clone())?;
         let signature = signature::read(&model)?;
         match source.engine.as_deref() {
-            Some(tabular::NAME) => tabular::Tabular::load(&model, signature),
+            Some(tabular::NAME) => {
+                let engine: Arc<dyn Engine> = Arc::new(tabular::Tabular::load(&model, signature)?);
+                Ok(engine)
+            }
             Some(rten::NAME) => rten::Rten::load(source, model, signature),
             Some(other) => {
                 let message = format!(
@@ -80,16 +82,29 @@ pub fn load(source: &Source) -> Result<Arc<dyn Engine>, LoadError> {
                 );
                 Err(LoadError::new(LoadErrorKind::Unsupported, message))
             }
-            None => match tabular::Tabular::load_small(&model, &signature) {
-                Some(engine) => Ok(engine),
-                None => rten::Rten::load(source, model, signature),
-            },
+            None => choose(source, model, signature),
         }
     });
     loaded.unwrap_or_else(|panic| {
         let message = format!("the engine panicked while loading the model: {panic}");
         Err(LoadError::new(LoadErrorKind::Malformed, message))
     })
+}
+
+/// The tabular engine where the model is its by choice; else rten; else the tabular engine, for whatever it covers. Where neither
+/// does, the error has the reason of each.
+fn choose(source: &Source, model: onnx::Model, signature: Signature) -> Result<Arc<dyn Engine>, LoadError> {
+    let ours = tabular::Tabular::load(&model, signature.clone());
+    match ours {
+        Ok(ours) if ours.is_chosen() => Ok(Arc::new(ours)),
+        ours => match (rten::Rten::load(source, model, signature), ours) {
+            (Ok(theirs), _) => Ok(theirs),
+            (Err(_), Ok(ours)) => Ok(Arc::new(ours)),
+            (Err(theirs), Err(ours)) => {
+                Err(LoadError::new(theirs.kind(), format!("no engine runs the model: {theirs}; {ours}")))
+            }
+        },
+    }
 }
 
 /// Runs an inference such that a panic in the engine fails that inference alone.

@@ -45,6 +45,13 @@ impl Rten {
         signature: Signature,
     ) -> Result<Arc<dyn Engine>, LoadError> {
         carried(&signature)?;
+        if let Some(output) =
+            signature::undeclared(&model).first().and_then(|&place| signature.outputs.get(place))
+        {
+            let name = Excerpt(&output.name);
+            let message = format!("output {name}: its number of dimensions is not declared");
+            return Err(LoadError::new(LoadErrorKind::Unsupported, message));
+        }
         covered(&model)?;
         constants::check(&model, source)?;
         let symbols = signature::symbols(&model, &signature);
@@ -191,7 +198,7 @@ fn covered(model: &Model) -> Result<(), LoadError> {
         return Ok(());
     }
     let missing: Vec<_> = missing.into_iter().collect();
-    let message = format!("no engine has all operators of the model: {NAME} lacks {}", missing.join(", "));
+    let message = format!("{NAME} lacks {}", missing.join(", "));
     Err(LoadError::new(LoadErrorKind::Unsupported, message))
 }
 

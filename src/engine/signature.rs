@@ -1,18 +1,23 @@
 //! The signature of a model, as its file declares it.
 
-use super::onnx::{Graph, Model, ValueInfo, data_type};
+use super::onnx::{Graph, Model, TensorShape, ValueInfo, data_type};
 use super::{LoadError, LoadErrorKind};
 use crate::tensor::{Datatype, Excerpt, Signature, TensorSpec};
 
 /// Reads the inputs that a client has to give, and the outputs. An initializer that is listed among the inputs, as files
-/// before IR version 4 have it, is none of them.
+/// before IR version 4 have it, is none of them. An output whose number of dimensions is not declared has none here; see
+/// [`undeclared`].
 pub(super) fn read(model: &Model) -> Result<Signature, LoadError> {
     let none = Graph::default();
     let graph = model.graph.as_ref().unwrap_or(&none);
     let given = |input: &&ValueInfo| !graph.initializer.iter().any(|constant| constant.name == input.name);
     let inputs =
         graph.input.iter().filter(given).map(|input| spec("input", input)).collect::<Result<Vec<_>, _>>()?;
-    let outputs = graph.output.iter().map(|output| spec("output", output)).collect::<Result<Vec<_>, _>>()?;
+    let outputs = graph
+        .output
+        .iter()
+        .map(|output| zip_map(graph, output).map_or_else(|| spec("output", output), Ok))
+        .collect::<Result<Vec<_>, _>>()?;
     if outputs.is_empty() {
         return Err(LoadError::new(LoadErrorKind::Malformed, "the graph has no outputs"));
     }
@@ -25,6 +30,16 @@ pub(super) fn read(model: &Model) -> Result<Signature, LoadError> {
         }
     }
     Ok(Signature { inputs, outputs })
+}
+
+/// The outputs whose number of dimensions is not declared, by their place in the signature.
+pub(super) fn undeclared(model: &Model) -> Vec<usize> {
+    let outputs = model.graph.iter().flat_map(|graph| &graph.output).enumerate();
+    let declared = |output: &ValueInfo| {
+        let kind = output.r#type.as_ref();
+        kind.and_then(|kind| kind.tensor.as_ref()).is_none_or(|tensor| tensor.shape.is_some())
+    };
+    outputs.filter(|(_, output)| !declared(output)).map(|(place, _)| place).collect()
 }
 
 /// The symbols that stand for sizes of the inputs, in the order of the signature: the same symbol is the same size.
@@ -42,6 +57,25 @@ pub(super) fn symbols(model: &Model, signature: &Signature) -> Vec<Vec<Option<St
     signature.inputs.iter().map(symbols_of).collect()
 }
 
+/// What the output of a `ZipMap`, a sequence with a map from labels to scores for each row, is to clients: the scores as a matrix,
+/// whose columns are the labels in their order.
+fn zip_map(graph: &Graph, output: &ValueInfo) -> Option<TensorSpec> {
+    let node =
+        graph.node.iter().find(|node| node.op_type == "ZipMap" && node.output.contains(&output.name))?;
+    let attributes = || node.attribute.iter();
+    let strings = attributes().find(|attribute| attribute.name == "classlabels_strings");
+    let integers = attributes().find(|attribute| attribute.name == "classlabels_int64s");
+    let labels: Vec<String> = match (strings, integers) {
+        (Some(labels), _) => {
+            labels.strings.iter().map(|label| String::from_utf8_lossy(label).into_owned()).collect()
+        }
+        (None, labels) => labels?.ints.iter().map(i64::to_string).collect(),
+    };
+    let columns = i64::try_from(labels.len()).ok()?;
+    let spec = TensorSpec::new(&output.name, Datatype::Fp32, [-1, columns]);
+    Some(TensorSpec { labels, ..spec })
+}
+
 fn spec(what: &str, value: &ValueInfo) -> Result<TensorSpec, LoadError> {
     let name = Excerpt(&value.name);
     let refused =
@@ -51,7 +85,11 @@ fn spec(what: &str, value: &ValueInfo) -> Result<TensorSpec, LoadError> {
     let datatype = datatype(tensor.elem_type).ok_or_else(|| {
         refused(&format!("ONNX data type {} has no datatype in the protocol", tensor.elem_type))
     })?;
-    let shape = tensor.shape.as_ref().ok_or_else(|| refused("its number of dimensions is not declared"))?;
+    let none = TensorShape::default();
+    let shape = match &tensor.shape {
+        None if what == "input" => return Err(refused("its number of dimensions is not declared")),
+        shape => shape.as_ref().unwrap_or(&none),
+    };
     let sizes: Vec<i64> =
         shape.dim.iter().map(|dim| dim.dim_value.filter(|&size| size >= 0).unwrap_or(-1)).collect();
     Ok(TensorSpec::new(&value.name, datatype, sizes))

@@ -1,24 +1,29 @@
-//! The engine for small dense networks: pure Rust, on the thread that calls it, without a hand-over to any other.
+//! The engine for tabular models: the operators of ai.onnx.ml and what converters put around them, and small dense networks. Pure
+//! Rust, on the thread that calls it.
 //!
-//! It covers graphs of one FP32 input of two dimensions, whose operators are Gemm, MatMul and Add with constants, Relu, Sigmoid,
-//! Tanh, Softmax and ArgMax along the last axis, and Identity. A model becomes a plan when it is loaded: values are numbered,
-//! weights laid out for the loop that reads them, so that nothing is looked up by name later.
+//! A graph becomes a [`plan`] when it is loaded: values are numbered, datatypes are known, constants are computed ahead, weights and
+//! trees are laid out for the loops that read them. A step of a plan is a [`kernel`]; `plain` holds those of ONNX itself, `ml` those
+//! of ai.onnx.ml, a file per family. Values are FP32, FP64, INT64, INT32, BOOL and BYTES.
 //!
 //! Its bits depend on no processor feature and on no C library: sums are made in a fixed order, for each row by itself,
 //! without fused multiply-add, and transcendental functions are the libm crate's.
 
-mod kernels;
+mod constant;
+mod element;
+mod kernel;
+mod ml;
+mod node;
+mod plain;
 mod plan;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 use super::onnx::Model;
-use super::{Engine, InferError, LoadError, Spread};
-use crate::tensor::{Data, Datatype, Shape, Signature, Tensor};
+use super::{Engine, InferError, LoadError, LoadErrorKind, Spread};
+use crate::tensor::{Data, Datatype, Excerpt, Shape, Signature, Tensor, TensorSpec};
 
-use plan::{Plan, Step};
+use kernel::{Inputs, Output, Place};
+use plan::Plan;
 
 /// The name of this engine.
 pub(super) const NAME: &str = "tabular";
@@ -34,27 +39,145 @@ pub(super) struct Tabular {
     plan: Plan,
 }
 
-/// One value while a model runs: a matrix of floats, or a label for each row.
-#[derive(Clone, Debug, Default)]
-enum Value {
-    #[default]
-    None,
-    Floats(Vec<f32>),
-    Labels(Vec<i64>),
-}
-
 impl Tabular {
     /// Loads a model; the error says what of it is not covered.
-    pub(super) fn load(model: &Model, signature: Signature) -> Result<Arc<dyn Engine>, LoadError> {
-        let plan = Plan::of(model, &signature)?;
-        Ok(Arc::new(Self { signature, plan }))
+    pub(super) fn load(model: &Model, signature: Signature) -> Result<Self, LoadError> {
+        let mut plan = Plan::of(model, &signature)?;
+        let mut signature = signature;
+        for (spec, labels) in signature.outputs.iter_mut().zip(std::mem::take(&mut plan.labels)) {
+            if spec.labels.is_empty() && fits(spec, &labels) {
+                spec.labels = labels;
+            }
+        }
+        let mut loaded = Self { signature, plan };
+        let undeclared = super::signature::undeclared(model);
+        let one = loaded.try_zeros(1)?;
+        if !undeclared.is_empty() {
+            let two = loaded.try_zeros(2)?;
+            for place in undeclared {
+                loaded.declare(place, one.as_deref(), two.as_deref())?;
+            }
+        }
+        Ok(loaded)
     }
 
-    /// The same, only for a model that is small enough to be this engine's by choice.
-    pub(super) fn load_small(model: &Model, signature: &Signature) -> Option<Arc<dyn Engine>> {
-        let plan = Plan::of(model, signature).ok().filter(|plan| plan.multiply_adds() <= SMALL)?;
-        Some(Arc::new(Self { signature: signature.clone(), plan }))
+    /// Completes the shape of an output that the file does not declare: what is the same for one row and for two is fixed.
+    fn declare(
+        &mut self,
+        place: usize,
+        one: Option<&[Tensor]>,
+        two: Option<&[Tensor]>,
+    ) -> Result<(), LoadError> {
+        let sizes = |made: Option<&[Tensor]>| Some(made?.get(place)?.shape().sizes().to_vec());
+        let (Some(spec), Some(one), Some(two)) =
+            (self.signature.outputs.get_mut(place), sizes(one), sizes(two))
+        else {
+            return Err(LoadError::new(
+                LoadErrorKind::Unsupported,
+                "an output's number of dimensions is neither declared nor to be found out by a row of zeros",
+            ));
+        };
+        let size =
+            |(&one, &two): (&usize, &usize)| if one == two { i64::try_from(one).unwrap_or(-1) } else { -1 };
+        spec.shape = one.iter().zip(&two).map(size).collect();
+        Ok(())
     }
+
+    /// Whether the model is this engine's by choice: by its operators, or because it is a small dense network.
+    pub(super) fn is_chosen(&self) -> bool {
+        let small = self.plan.multiply_adds().is_some_and(|multiply_adds| multiply_adds <= SMALL);
+        self.plan.is_tabular || (self.plan.is_dense() && small)
+    }
+
+    /// Runs some rows of zeros through the model and gives the outputs, or none where its inputs' sizes are not known. What does not
+    /// fit then never will, if rows are what is free; without any, a zero may be a size that no request would give.
+    fn try_zeros(&self, rows: usize) -> Result<Option<Vec<Tensor>>, LoadError> {
+        let is_free = |spec: &TensorSpec| spec.shape.first().is_some_and(|&size| size < 0);
+        let mut inputs = Vec::with_capacity(self.signature.inputs.len());
+        for spec in &self.signature.inputs {
+            if spec.shape.iter().skip(1).any(|&size| size < 0) {
+                return Ok(None);
+            }
+            let sizes: Vec<usize> =
+                spec.shape.iter().map(|&size| usize::try_from(size).unwrap_or(rows)).collect();
+            let Ok(elements) = kernel::elements(&sizes) else { return Ok(None) };
+            let zeros = match spec.datatype {
+                // A zero for whoever takes it for a number.
+                Datatype::Bytes => Data::Bytes(std::iter::repeat_n("0", elements).collect()),
+                datatype => Data::zeros(datatype, elements),
+            };
+            let Ok(zeros) = Tensor::new(Shape::new(sizes), zeros) else { return Ok(None) };
+            inputs.push(zeros);
+        }
+        match self.run(inputs) {
+            Ok(mut slots) => {
+                Ok(self.outputs(&mut slots, &(0..self.plan.outputs.len()).collect::<Vec<_>>()).ok())
+            }
+            Err(Failure { of_values: false, reason }) if self.signature.inputs.iter().all(is_free) => {
+                Err(LoadError::new(
+                    LoadErrorKind::Malformed,
+                    format!("{NAME} cannot run a row of zeros through the model: {reason}"),
+                ))
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Runs all steps and gives the values that are left.
+    fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Option<Tensor>>, Failure> {
+        for (input, spec) in inputs.iter().zip(&self.signature.inputs) {
+            kernel::elements(input.shape().sizes()).map_err(|reason| Failure {
+                of_values: false,
+                reason: format!("input {}: {reason}", Excerpt(&spec.name)),
+            })?;
+        }
+        let mut slots: Vec<Option<Tensor>> = inputs.into_iter().map(Some).collect();
+        slots.resize(self.plan.slots, None);
+        for step in &self.plan.steps {
+            let mut given =
+                Inputs { slots: &mut slots, constants: &self.plan.constants, places: &step.inputs };
+            let failed = |reason: String| Failure {
+                of_values: step.is_picky,
+                reason: format!("{}: {reason}", step.name),
+            };
+            let made = step.kernel.run(&mut given).map_err(failed)?;
+            for (place, is_last) in &step.inputs {
+                if let (Place::Slot(slot), true) = (place, is_last)
+                    && let Some(slot) = slots.get_mut(*slot)
+                {
+                    *slot = None;
+                }
+            }
+            match made {
+                Output::One(tensor) => put(&mut slots, step.outputs.first(), tensor),
+                Output::Many(tensors) => {
+                    step.outputs
+                        .iter()
+                        .zip(tensors)
+                        .for_each(|(slot, tensor)| put(&mut slots, Some(slot), tensor));
+                }
+            }
+        }
+        Ok(slots)
+    }
+}
+
+/// Why a step made nothing.
+struct Failure {
+    reason: String,
+    /// Other values of the same shape may do.
+    of_values: bool,
+}
+
+fn put(slots: &mut [Option<Tensor>], slot: Option<&usize>, tensor: Tensor) {
+    if let Some(slot) = slot.and_then(|&slot| slots.get_mut(slot)) {
+        *slot = Some(tensor);
+    }
+}
+
+/// Whether there is a label for each column.
+fn fits(spec: &TensorSpec, labels: &[String]) -> bool {
+    spec.shape.last().is_none_or(|&columns| columns < 0 || usize::try_from(columns) == Ok(labels.len()))
 }
 
 impl Engine for Tabular {
@@ -67,44 +190,27 @@ impl Engine for Tabular {
     }
 
     fn infer(&self, inputs: Vec<Tensor>, outputs: &[usize], _: Spread) -> Result<Vec<Tensor>, InferError> {
-        let Some((shape, Data::Fp32(floats))) = inputs.into_iter().next().map(Tensor::into_parts) else {
-            return Err(InferError::failed(format!("{NAME}: the input is not FP32")));
-        };
-        let rows = shape.sizes().first().copied().unwrap_or(0);
-        let mut values = vec![Value::None; self.plan.values];
-        if let Some(value) = values.first_mut() {
-            *value = Value::Floats(floats);
-        }
-        for Step { operation, from, to } in &self.plan.steps {
-            let Some(Value::Floats(input)) = values.get(*from) else {
-                return Err(InferError::failed(format!("{NAME}: a step reads what no step before it wrote")));
+        let mut slots = self.run(inputs).map_err(|failure| InferError::input(failure.reason))?;
+        self.outputs(&mut slots, outputs)
+    }
+}
+
+impl Tabular {
+    /// Takes outputs from where the steps left them.
+    fn outputs(&self, slots: &mut [Option<Tensor>], outputs: &[usize]) -> Result<Vec<Tensor>, InferError> {
+        let places = outputs.iter().map(|&index| self.plan.outputs.get(index).copied());
+        let places = places.collect::<Option<Vec<_>>>().unwrap_or_default();
+        let mut found = Vec::with_capacity(places.len());
+        for (rank, place) in places.iter().enumerate() {
+            let wanted_again = places.get(rank + 1..).unwrap_or_default().contains(place);
+            let tensor = match *place {
+                Place::Slot(slot) if !wanted_again => slots.get_mut(slot).and_then(Option::take),
+                Place::Slot(slot) => slots.get(slot).cloned().flatten(),
+                Place::Constant(constant) => self.plan.constants.get(constant).cloned(),
+                Place::Nowhere => None,
             };
-            let output = operation.run(input, rows);
-            if let Some(value) = values.get_mut(*to) {
-                *value = output;
-            }
+            found.push(tensor.ok_or_else(|| InferError::failed(format!("{NAME}: an output was not made")))?);
         }
-        let wanted = outputs
-            .iter()
-            .filter_map(|&index| Some((self.signature.outputs.get(index)?, *self.plan.outputs.get(index)?)));
-        wanted
-            .map(|(spec, place)| {
-                let columns = place.columns;
-                let data = match (values.get(place.value), spec.datatype) {
-                    (Some(Value::Floats(floats)), Datatype::Fp32) => Data::Fp32(floats.clone()),
-                    (Some(Value::Labels(labels)), Datatype::Int64) => Data::Int64(labels.clone()),
-                    _ => {
-                        return Err(InferError::failed(format!(
-                            "{NAME}: output '{}' was not made",
-                            spec.name
-                        )));
-                    }
-                };
-                let shape = columns.map_or_else(|| vec![rows], |columns| vec![rows, columns]);
-                Tensor::new(Shape::new(shape), data).map_err(|data| {
-                    InferError::failed(format!("{NAME}: '{}' has {} elements", spec.name, data.len()))
-                })
-            })
-            .collect()
+        Ok(found)
     }
 }

@@ -1,50 +1,65 @@
 //! From an ONNX graph to numbered values and the steps between them.
 
-use std::collections::HashMap;
+mod fuse;
 
-use super::NAME;
-use super::kernels::{Dense, Function, Operation};
-use crate::engine::onnx::{Attribute, Constant, Graph, Model, Node, data_type};
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::kernel::{Inputs, Kernel, Output, Place};
+use super::ml::Labels;
+use super::node::{Builder, Built, Op};
+use super::{NAME, constant, ml, plain};
+use crate::engine::onnx::{Constant, Graph, Model, Node};
 use crate::engine::{LoadError, LoadErrorKind};
-use crate::tensor::{Datatype, Excerpt, Signature};
+use crate::tensor::{Datatype, Excerpt, Signature, Tensor};
 
-/// A model as it runs. Value 0 is the input.
-#[derive(Clone, Debug)]
+/// The domain of the operators that are only this engine's.
+const ML: &str = "ai.onnx.ml";
+
+/// Larger constants are not computed ahead: they would be held for as long as the model is.
+const FOLDED: usize = 1 << 20;
+
+/// A model as it runs. The first slots are the inputs.
 pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
-    /// How many values there are.
-    pub(super) values: usize,
+    /// How many values are made or given.
+    pub(super) slots: usize,
+    pub(super) constants: Vec<Tensor>,
     /// Where the outputs of the signature are, in its order.
     pub(super) outputs: Vec<Place>,
+    /// Class labels of outputs that are a classifier's scores.
+    pub(super) labels: Vec<Vec<String>>,
+    /// Whether an operator is only this engine's.
+    pub(super) is_tabular: bool,
 }
 
-/// One operation, the value that it reads and the value that it makes.
-#[derive(Clone, Debug)]
+/// One kernel, the values that it reads and the values that it makes.
 pub(super) struct Step {
-    pub(super) operation: Operation,
-    pub(super) from: usize,
-    pub(super) to: usize,
+    /// The node, as errors name it.
+    pub(super) name: String,
+    pub(super) kernel: Box<dyn Kernel>,
+    pub(super) inputs: Vec<(Place, bool)>,
+    pub(super) outputs: Vec<usize>,
+    /// Whether it may refuse some values and take others of the same shape.
+    pub(super) is_picky: bool,
 }
 
-/// A value, and how many columns it has; `None` = one element per row, without a dimension for it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    pub(super) value: usize,
-    pub(super) columns: Option<usize>,
-}
-
-/// A float matrix of constants, row by row.
-struct Matrix {
-    rows: usize,
-    columns: usize,
-    values: Vec<f32>,
+/// A value that is known by name.
+#[derive(Clone)]
+struct Value {
+    place: Place,
+    datatype: Datatype,
+    labels: Vec<String>,
 }
 
 struct Planner<'a> {
     graph: &'a Graph,
-    /// Values by name: the floats, and the labels that ArgMax makes.
-    floats: HashMap<&'a str, Place>,
-    labels: HashMap<&'a str, Place>,
+    versions: (i64, i64),
+    values: HashMap<&'a str, Value>,
+    initializers: HashMap<&'a str, &'a Constant>,
+    /// The nodes that read a value; an output of the graph counts as one more that is no node.
+    readers: HashMap<&'a str, Vec<Option<usize>>>,
+    /// Nodes that became part of a step before them.
+    fused: HashSet<usize>,
     plan: Plan,
 }
 
@@ -56,296 +71,225 @@ fn unsupported(reason: impl AsRef<str>) -> LoadError {
 }
 
 impl Plan {
-    /// Multiply-adds per row.
-    pub(super) fn multiply_adds(&self) -> usize {
-        self.steps.iter().map(|step| step.operation.multiply_adds()).sum()
+    /// Multiply-adds per row, where all steps know theirs.
+    pub(super) fn multiply_adds(&self) -> Option<usize> {
+        self.steps.iter().map(|step| step.kernel.multiply_adds()).sum()
+    }
+
+    /// Whether it is made of layers at all.
+    pub(super) fn is_dense(&self) -> bool {
+        self.multiply_adds().is_some_and(|multiply_adds| multiply_adds > 0)
     }
 
     /// Plans a model, or says what of it is not covered.
     pub(super) fn of(model: &Model, signature: &Signature) -> Result<Self, LoadError> {
         let graph = model.graph.as_ref().ok_or_else(|| unsupported("it has no graph"))?;
-        let [input] = signature.inputs.as_slice() else { return Err(unsupported("it has several inputs")) };
-        let [rows, columns] = *input.shape else {
-            return Err(unsupported("its input has not two dimensions"));
-        };
-        if input.datatype != Datatype::Fp32 || rows >= 0 {
-            return Err(unsupported("its input is not FP32 [-1,columns]"));
+        let lacking: BTreeSet<String> =
+            graph.node.iter().filter(|node| builder(node).is_none()).map(Node::operator).collect();
+        if !lacking.is_empty() {
+            let lacking = lacking.into_iter().collect::<Vec<_>>().join(", ");
+            return Err(LoadError::new(LoadErrorKind::Unsupported, format!("{NAME} lacks {lacking}")));
         }
-        let columns =
-            usize::try_from(columns).map_err(|_| unsupported("its input's columns are not fixed"))?;
-        let name = graph.input.iter().map(|input| input.name.as_str()).find(|name| *name == input.name);
-        let first = Place { value: 0, columns: Some(columns) };
+        let version = |domain: &[&str]| {
+            let set = model
+                .opset_import
+                .iter()
+                .find(|set| domain.contains(&set.domain.as_deref().unwrap_or_default()));
+            set.and_then(|set| set.version).unwrap_or(0)
+        };
+        let mut readers: HashMap<&str, Vec<Option<usize>>> = HashMap::new();
+        for (place, node) in graph.node.iter().enumerate() {
+            for name in &node.input {
+                readers.entry(name).or_default().push(Some(place));
+            }
+        }
+        for output in &graph.output {
+            readers.entry(&output.name).or_default().push(None);
+        }
         let mut planner = Planner {
             graph,
-            floats: name.map(|name| (name, first)).into_iter().collect(),
-            labels: HashMap::new(),
-            plan: Self { steps: Vec::new(), values: 1, outputs: Vec::new() },
+            versions: (version(&["", "ai.onnx"]), version(&[ML])),
+            values: HashMap::new(),
+            initializers: graph
+                .initializer
+                .iter()
+                .map(|constant| (constant.name.as_str(), constant))
+                .collect(),
+            readers,
+            fused: HashSet::new(),
+            plan: Self {
+                steps: Vec::new(),
+                slots: 0,
+                constants: Vec::new(),
+                outputs: Vec::new(),
+                labels: Vec::new(),
+                is_tabular: graph.node.iter().any(|node| node.domain == ML),
+            },
         };
-        let default_opset = model
-            .opset_import
-            .iter()
-            .find(|set| matches!(set.domain.as_deref(), None | Some("" | "ai.onnx")));
-        let opset = default_opset.and_then(|set| set.version).unwrap_or(0);
-        // Softmax and ArgMax had other meanings before.
-        if opset < 13 {
-            return Err(unsupported("its operator set is older than 13"));
+        planner.inputs(signature);
+        for (place, node) in graph.node.iter().enumerate() {
+            if !planner.fused.contains(&place) {
+                planner.node(place, node).map_err(|reason| {
+                    unsupported(format!("node {}, {}: {reason}", Excerpt(&node.name), node.operator()))
+                })?;
+            }
         }
-        for node in &graph.node {
-            planner.node(node).map_err(|reason| {
-                unsupported(format!("node {}, {}: {reason}", Excerpt(&node.name), node.operator()))
-            })?;
-        }
-        for spec in &signature.outputs {
-            let place = match spec.datatype {
-                Datatype::Fp32 => planner.floats.get(spec.name.as_str()),
-                Datatype::Int64 => planner.labels.get(spec.name.as_str()),
-                _ => None,
-            };
-            let place = *place.ok_or_else(|| unsupported(format!("output {}", Excerpt(&spec.name))))?;
-            planner.plan.outputs.push(place);
-        }
-        planner.plan.fuse();
+        planner.outputs(signature)?;
+        planner.plan.settle();
         Ok(planner.plan)
     }
 
-    /// Joins a layer with the Relu that alone reads it.
-    fn fuse(&mut self) {
-        let read: Vec<usize> = self.steps.iter().map(|step| step.from).collect();
-        let times = |value: usize| read.iter().filter(|&&from| from == value).count();
-        let mut fused: Vec<Step> = Vec::with_capacity(self.steps.len());
-        for step in std::mem::take(&mut self.steps) {
-            let wanted = self.outputs.iter().any(|place| place.value == step.from);
-            match (&step.operation, fused.last_mut()) {
-                (
-                    Operation::Map(Function::Relu),
-                    Some(Step { operation: Operation::Dense(dense), to, .. }),
-                ) if *to == step.from && times(step.from) == 1 && !wanted => {
-                    dense.relu = true;
-                    *to = step.to;
-                }
-                _ => fused.push(step),
+    /// Notes for each input of each step whether nobody needs it later.
+    fn settle(&mut self) {
+        let mut needed: HashSet<Place> = self.outputs.iter().copied().collect();
+        for step in self.steps.iter_mut().rev() {
+            let own: Vec<Place> = step.inputs.iter().map(|&(place, _)| place).collect();
+            for (place, is_last) in &mut step.inputs {
+                let times = own.iter().filter(|own| *own == place).count();
+                *is_last = times == 1 && !needed.contains(place);
             }
+            needed.extend(own);
         }
-        self.steps = fused;
     }
 }
 
 impl<'a> Planner<'a> {
-    fn node(&mut self, node: &'a Node) -> Result<(), String> {
-        if !matches!(node.domain.as_str(), "" | "ai.onnx") {
-            return Err("not an operator of this engine".into());
+    fn inputs(&mut self, signature: &Signature) {
+        for spec in &signature.inputs {
+            // The name as the graph holds it, which lives as long as the graph.
+            if let Some(input) = self.graph.input.iter().find(|input| input.name == spec.name) {
+                let place = Place::Slot(self.plan.slots);
+                let value = Value { place, datatype: spec.datatype, labels: Vec::new() };
+                self.values.insert(&input.name, value);
+            }
+            self.plan.slots += 1;
         }
-        match node.op_type.as_str() {
-            "Gemm" => self.gemm(node),
-            "MatMul" => {
-                let from = self.input(node, 0)?;
-                let Matrix { rows, columns, values } = self.matrix(node, 1)?;
-                if from.columns != Some(rows) {
-                    return Err("its inputs do not fit each other".into());
+    }
+
+    fn outputs(&mut self, signature: &Signature) -> Result<(), LoadError> {
+        for spec in &signature.outputs {
+            let name = Excerpt(&spec.name);
+            let value =
+                self.find(&spec.name).map_err(|reason| unsupported(format!("output {name}: {reason}")))?;
+            let value = value.ok_or_else(|| unsupported(format!("output {name} is made by no node")))?;
+            if value.datatype != spec.datatype {
+                let (made, declared) = (value.datatype, spec.datatype);
+                return Err(unsupported(format!(
+                    "output {name} is declared as {declared} and made as {made}"
+                )));
+            }
+            self.plan.outputs.push(value.place);
+            self.plan.labels.push(value.labels);
+        }
+        Ok(())
+    }
+
+    /// A value that was made before, or a constant.
+    fn find(&mut self, name: &str) -> Result<Option<Value>, String> {
+        if let Some(value) = self.values.get(name) {
+            return Ok(Some(value.clone()));
+        }
+        let Some((&name, constant)) = self.initializers.get_key_value(name) else { return Ok(None) };
+        let tensor =
+            constant::read(constant).map_err(|reason| format!("constant {}: {reason}", Excerpt(name)))?;
+        Ok(Some(self.constant(name, tensor)))
+    }
+
+    fn constant(&mut self, name: &'a str, tensor: Tensor) -> Value {
+        let datatype = tensor.datatype();
+        let value = Value { place: Place::Constant(self.plan.constants.len()), datatype, labels: Vec::new() };
+        self.plan.constants.push(tensor);
+        self.values.insert(name, value.clone());
+        value
+    }
+
+    fn node(&mut self, place: usize, node: &'a Node) -> Result<(), String> {
+        let mut values = Vec::with_capacity(node.input.len());
+        for name in &node.input {
+            values.push(match name.as_str() {
+                "" => None,
+                name => {
+                    let value = self.find(name)?;
+                    Some(value.ok_or_else(|| format!("input {} is made by no node before", Excerpt(name)))?)
                 }
-                self.dense(node, from, &values, vec![0.0; columns])
-            }
-            "Add" => self.add(node),
-            "Relu" => self.map(node, Function::Relu),
-            "Sigmoid" => self.map(node, Function::Sigmoid),
-            "Tanh" => self.map(node, Function::Tanh),
-            "Identity" => self.map(node, Function::Identity),
-            "Softmax" => {
-                let from = self.input(node, 0)?;
-                last_axis(integer(node, "axis")?.unwrap_or(-1))?;
-                let columns = from.columns.unwrap_or(0);
-                self.step(node, Operation::Softmax(columns), from)
-            }
-            "ArgMax" => self.arg_max(node),
-            _ => Err("not an operator of this engine".into()),
+            });
         }
-    }
-
-    fn gemm(&mut self, node: &'a Node) -> Result<(), String> {
-        known(node, &["alpha", "beta", "transA", "transB"])?;
-        let from = self.input(node, 0)?;
-        if integer(node, "transA")?.unwrap_or(0) != 0 || has(node, "alpha") || has(node, "beta") {
-            return Err("transA, alpha and beta are not covered".into());
-        }
-        let mut weights = self.matrix(node, 1)?;
-        if integer(node, "transB")?.unwrap_or(0) != 0 {
-            weights = weights.transposed();
-        }
-        let Matrix { rows, columns, values } = weights;
-        if from.columns != Some(rows) {
-            return Err("its inputs do not fit each other".into());
-        }
-        let bias = match node.input.get(2).filter(|name| !name.is_empty()) {
-            None => vec![0.0; columns],
-            Some(_) => self.row(node, 2, columns)?,
+        let constants = values.iter().map(|value| match value.as_ref()?.place {
+            Place::Constant(constant) => self.plan.constants.get(constant),
+            Place::Slot(_) | Place::Nowhere => None,
+        });
+        let op = Op {
+            node,
+            version: if node.domain == ML { self.versions.1 } else { self.versions.0 },
+            types: values.iter().map(|value| value.as_ref().map(|value| value.datatype)).collect(),
+            constants: constants.collect(),
         };
-        self.dense(node, from, &values, bias)
-    }
-
-    /// An addition of a constant row, which becomes the bias of the layer that it follows.
-    fn add(&mut self, node: &'a Node) -> Result<(), String> {
-        let (value, constant) = if self.input(node, 0).is_ok() { (0, 1) } else { (1, 0) };
-        let from = self.input(node, value)?;
-        let addend = self.row(node, constant, from.columns.unwrap_or(0))?;
-        let made_by = self.plan.steps.iter_mut().find(|step| step.to == from.value);
-        let Some(Step { operation: Operation::Dense(dense), .. }) = made_by else {
-            return Err("what it adds to is not a layer".into());
-        };
-        let read_elsewhere = self.graph.node.iter().flat_map(|node| &node.input);
-        let name = node.input.get(value);
-        if read_elsewhere.filter(|input| Some(*input) == name).count() != 1
-            || self.graph.output.iter().any(|output| Some(&output.name) == name)
-            || !dense.is_unbiased()
+        let Built { kernel, outputs, is_picky } =
+            builder(node).ok_or("not an operator of this engine")?(&op)?;
+        let labels = class_labels(&op)?;
+        if node.output.len() > outputs.len() {
+            return Err(format!("it has {} outputs, the operator {}", node.output.len(), outputs.len()));
+        }
+        let inputs: Vec<_> = values
+            .iter()
+            .map(|value| (value.as_ref().map_or(Place::Nowhere, |value| value.place), false))
+            .collect();
+        if inputs.iter().all(|(place, _)| !matches!(place, Place::Slot(_)))
+            && let Some(made) = self.ahead(&*kernel, &inputs)?
         {
-            return Err("what it adds to is needed elsewhere too".into());
-        }
-        dense.set_bias(addend);
-        self.floats.insert(output(node)?, from);
-        Ok(())
-    }
-
-    fn arg_max(&mut self, node: &'a Node) -> Result<(), String> {
-        known(node, &["axis", "keepdims", "select_last_index"])?;
-        let from = self.input(node, 0)?;
-        last_axis(integer(node, "axis")?.unwrap_or(0))?;
-        if integer(node, "select_last_index")?.unwrap_or(0) != 0 {
-            return Err("select_last_index is not covered".into());
-        }
-        let keep = integer(node, "keepdims")?.unwrap_or(1) != 0;
-        let columns =
-            from.columns.filter(|&columns| columns > 0).ok_or("it has no columns to choose from")?;
-        let place = Place { value: self.plan.values, columns: keep.then_some(1) };
-        self.labels.insert(output(node)?, place);
-        self.push(Operation::ArgMax(columns), from);
-        Ok(())
-    }
-
-    fn dense(&mut self, node: &'a Node, from: Place, weights: &[f32], bias: Vec<f32>) -> Result<(), String> {
-        let place = Place { value: self.plan.values, columns: Some(bias.len()) };
-        self.floats.insert(output(node)?, place);
-        self.push(Operation::Dense(Dense::new(weights, bias)), from);
-        Ok(())
-    }
-
-    fn map(&mut self, node: &'a Node, function: Function) -> Result<(), String> {
-        let from = self.input(node, 0)?;
-        self.step(node, Operation::Map(function), from)
-    }
-
-    /// A step whose result has the shape of what it reads.
-    fn step(&mut self, node: &'a Node, operation: Operation, from: Place) -> Result<(), String> {
-        let place = Place { value: self.plan.values, columns: from.columns };
-        self.floats.insert(output(node)?, place);
-        self.push(operation, from);
-        Ok(())
-    }
-
-    fn push(&mut self, operation: Operation, from: Place) {
-        let to = self.plan.values;
-        self.plan.steps.push(Step { operation, from: from.value, to });
-        self.plan.values += 1;
-    }
-
-    fn input(&self, node: &Node, index: usize) -> Result<Place, String> {
-        let name = node.input.get(index).map(String::as_str).unwrap_or_default();
-        self.floats
-            .get(name)
-            .copied()
-            .ok_or_else(|| format!("input {} is not a matrix that was made before", Excerpt(name)))
-    }
-
-    fn constant(&self, node: &Node, index: usize) -> Result<&'a Constant, String> {
-        let name = node.input.get(index).map(String::as_str).unwrap_or_default();
-        let found = self.graph.initializer.iter().find(|constant| constant.name == name);
-        let given = self.graph.input.iter().any(|input| input.name == name);
-        found.filter(|_| !given).ok_or_else(|| format!("input {} is not a constant", Excerpt(name)))
-    }
-
-    fn matrix(&self, node: &Node, index: usize) -> Result<Matrix, String> {
-        let constant = self.constant(node, index)?;
-        let [rows, columns] = *constant.dims else {
-            return Err("its weights have not two dimensions".into());
-        };
-        let size = |size: i64| usize::try_from(size).map_err(|_| "its weights have a negative size");
-        let (rows, columns) = (size(rows)?, size(columns)?);
-        let values = floats(constant)?;
-        if rows.checked_mul(columns) != Some(values.len()) || values.is_empty() {
-            return Err("its weights are not as many as their shape says".into());
-        }
-        Ok(Matrix { rows, columns, values })
-    }
-
-    /// A constant that is one row, or one number for all columns.
-    fn row(&self, node: &Node, index: usize, columns: usize) -> Result<Vec<f32>, String> {
-        let constant = self.constant(node, index)?;
-        let values = floats(constant)?;
-        let leading = constant.dims.split_last().map_or(&[][..], |(_, leading)| leading);
-        match values.as_slice() {
-            _ if leading.len() > 1 || leading.iter().any(|&size| size != 1) => {
-                Err("its addend is not one row".into())
+            for (name, tensor) in node.output.iter().zip(made) {
+                self.constant(name, tensor);
             }
-            [one] => Ok(vec![*one; columns]),
-            row if row.len() == columns => Ok(values),
-            _ => Err("its addend does not fit".into()),
+            return Ok(());
         }
-    }
-}
-
-impl Matrix {
-    fn transposed(self) -> Self {
-        let Self { rows, columns, values } = self;
-        let turned =
-            (0..columns).flat_map(|column| values.iter().skip(column).step_by(columns).copied()).collect();
-        Self { rows: columns, columns: rows, values: turned }
-    }
-}
-
-fn floats(constant: &Constant) -> Result<Vec<f32>, String> {
-    if constant.data_type != data_type::FLOAT || constant.data_location != 0 {
-        return Err("its constants are not floats in the file itself".into());
-    }
-    match &constant.raw_data {
-        None => Ok(constant.float_data.clone()),
-        Some(raw) => {
-            let (floats, rest) = raw.as_chunks::<4>();
-            if !rest.is_empty() {
-                return Err("its constants are cut off".into());
+        let (kernel, last) = self.fuse(place, node, kernel, &values);
+        let first = self.plan.slots;
+        self.plan.slots += outputs.len();
+        for (index, (name, &datatype)) in last.output.iter().zip(&outputs).enumerate() {
+            let labels = if index + 1 == outputs.len() { labels.clone() } else { Vec::new() };
+            let value = Value { place: Place::Slot(first + index), datatype, labels };
+            if !name.is_empty() && self.values.insert(name, value).is_some() {
+                return Err(format!("{} is made twice", Excerpt(name)));
             }
-            Ok(floats.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
         }
+        let name = format!("node {}, {}", Excerpt(&node.name), node.operator());
+        self.plan.steps.push(Step {
+            name,
+            kernel,
+            inputs,
+            outputs: (first..first + outputs.len()).collect(),
+            is_picky,
+        });
+        Ok(())
+    }
+
+    /// What a node makes of constants alone, unless that is much.
+    fn ahead(&self, kernel: &dyn Kernel, places: &[(Place, bool)]) -> Result<Option<Vec<Tensor>>, String> {
+        let made =
+            match kernel.run(&mut Inputs { slots: &mut [], constants: &self.plan.constants, places })? {
+                Output::One(tensor) => vec![tensor],
+                Output::Many(tensors) => tensors,
+            };
+        let elements: usize = made.iter().map(|tensor| tensor.data().len()).sum();
+        Ok((elements <= FOLDED).then_some(made))
     }
 }
 
-fn output(node: &Node) -> Result<&str, String> {
-    match node.output.as_slice() {
-        [output] => Ok(output),
-        _ => Err("it has not one output".into()),
+/// What builds the kernel of a node, if the engine has its operator.
+fn builder(node: &Node) -> Option<Builder> {
+    match node.domain.as_str() {
+        "" | "ai.onnx" => plain::builder(&node.op_type),
+        ML => ml::builder(&node.op_type),
+        _ => None,
     }
 }
 
-fn attribute<'a>(node: &'a Node, name: &str) -> Option<&'a Attribute> {
-    node.attribute.iter().find(|attribute| attribute.name == name)
-}
-
-fn has(node: &Node, name: &str) -> bool {
-    attribute(node, name).is_some()
-}
-
-fn integer(node: &Node, name: &str) -> Result<Option<i64>, String> {
-    match attribute(node, name) {
-        None => Ok(None),
-        Some(attribute) => attribute.i.map(Some).ok_or_else(|| format!("{name} is not an integer")),
-    }
-}
-
-/// Refuses attributes that this engine would not honour.
-fn known(node: &Node, names: &[&str]) -> Result<(), String> {
-    match node.attribute.iter().find(|attribute| !names.contains(&attribute.name.as_str())) {
-        None => Ok(()),
-        Some(attribute) => Err(format!("attribute {} is not known", Excerpt(&attribute.name))),
-    }
-}
-
-fn last_axis(axis: i64) -> Result<(), String> {
-    if matches!(axis, 1 | -1) { Ok(()) } else { Err(format!("axis {axis} is not the last")) }
+/// The labels of the classes whose scores are a node's last output.
+fn class_labels(op: &Op<'_>) -> Result<Vec<String>, String> {
+    let integers = match op.node.op_type.as_str() {
+        "TreeEnsembleClassifier" | "ZipMap" => "classlabels_int64s",
+        "LinearClassifier" => "classlabels_ints",
+        _ => return Ok(Vec::new()),
+    };
+    Ok(Labels::read(op, "classlabels_strings", integers)?.map_or_else(Vec::new, |labels| labels.texts()))
 }

@@ -1,9 +1,19 @@
 #![allow(clippy::cast_precision_loss)]
 
+mod mutants;
+
 use std::time::Instant;
 
+use super::plain::Dense;
 use super::*;
-use crate::engine::{Source, infer, load};
+use crate::engine::onnx::{
+    Attribute, Constant, Dimension, Graph, Model, Node, OperatorSet, TensorShape, TensorType, ValueInfo,
+    ValueType, data_type,
+};
+use crate::engine::{Engine, Source, Spread, infer, load};
+use crate::tensor::{Data, Datatype, Shape, Strings, Tensor};
+use prost::Message;
+use std::sync::Arc;
 
 const DIGITS: &[u8] = include_bytes!("../../../models/digits/model.onnx");
 
@@ -50,6 +60,18 @@ fn a_rows_answer_does_not_depend_on_its_batch_to_the_bit() {
     }
 }
 
+/// Training with weight decay leaves subnormal weights where an input is always zero; each made a multiplication a hundred times
+/// slower.
+#[test]
+fn subnormal_weights_are_replaced_and_change_no_answer() {
+    let (tiny, least) = (f32::from_bits(1), f32::MIN_POSITIVE);
+    let layer = Dense::new(&[tiny, -tiny, 2.0, -3.0], vec![0.5, 0.5], false);
+    let run = |x: f32| layer.apply(&[x, 1.0], 1);
+    assert_eq!(run(16.0), [2.5, -2.5]);
+    assert_eq!(run(f32::INFINITY), [f32::INFINITY, f32::NEG_INFINITY]);
+    assert_eq!(run(2.0 / least), [4.5, -4.5]);
+}
+
 #[test]
 fn outputs_are_those_that_are_wanted_in_their_order() {
     let engine = digits(None);
@@ -69,21 +91,8 @@ fn nan_goes_through_as_nan() {
     assert!(floats(&got[0]).iter().all(|value| value.is_nan()));
 }
 
-#[test]
-fn a_model_that_is_not_covered_says_why() {
-    let model = include_bytes!("../../../tests/models/repository/by_zero/1/model.onnx");
-    let source =
-        Source { model: model.as_slice().into(), engine: Some("tabular".into()), ..Source::default() };
-    assert_eq!(
-        load(&source).err().unwrap().to_string(),
-        "tabular does not cover the model: its input has not two dimensions"
-    );
-}
-
 /// Two layers: 64 inputs, so many hidden units, 10 outputs.
 fn wide(hidden: usize) -> Source {
-    use crate::engine::onnx::*;
-    use prost::Message;
     let matrix = |name: &str, rows: usize, columns: usize| Constant {
         name: name.into(),
         dims: vec![i64::try_from(rows).unwrap(), i64::try_from(columns).unwrap()],
@@ -151,4 +160,250 @@ fn what_an_inference_costs_beside_rten() {
             );
         }
     }
+}
+
+fn value(name: &str, elem_type: i32, dims: &[Option<i64>]) -> ValueInfo {
+    let dim = dims.iter().map(|&dim_value| Dimension { dim_value, dim_param: None }).collect();
+    let tensor = TensorType { elem_type, shape: Some(TensorShape { dim }) };
+    ValueInfo { name: name.into(), r#type: Some(ValueType { tensor: Some(tensor), sequence: None }) }
+}
+
+fn ints(name: &str, values: &[i64]) -> Attribute {
+    Attribute { name: name.into(), ints: values.to_vec(), r#type: 7, ..Attribute::default() }
+}
+
+fn floats_of(name: &str, values: &[f32]) -> Attribute {
+    Attribute { name: name.into(), floats: values.to_vec(), r#type: 6, ..Attribute::default() }
+}
+
+fn strings_of(name: &str, values: &[&str]) -> Attribute {
+    let strings = values.iter().map(|text| text.as_bytes().to_vec().into()).collect();
+    Attribute { name: name.into(), strings, r#type: 8, ..Attribute::default() }
+}
+
+fn ml(op_type: &str, inputs: &[&str], outputs: &[&str], attribute: Vec<Attribute>) -> Node {
+    Node {
+        name: format!("the {op_type}"),
+        domain: "ai.onnx.ml".into(),
+        op_type: op_type.into(),
+        input: inputs.iter().map(|&name| name.into()).collect(),
+        output: outputs.iter().map(|&name| name.into()).collect(),
+        attribute,
+    }
+}
+
+fn source(graph: Graph) -> Source {
+    let set = |domain: &str, version| OperatorSet { domain: Some(domain.into()), version: Some(version) };
+    let opset_import = vec![set("", 17), set("ai.onnx.ml", 3)];
+    let model = Model { ir_version: Some(8), graph: Some(graph), opset_import };
+    Source { model: model.encode_to_vec().into(), engine: Some(NAME.into()), threads: 1, ..Source::default() }
+}
+
+/// One tree, `x[0] <= 0.5`, whose leaves say 1 and 2; an attribute of the same name as one of `instead` gives way to it.
+fn tree(instead: &[Attribute]) -> Graph {
+    let mut attributes = vec![
+        ints("nodes_treeids", &[0, 0, 0]),
+        ints("nodes_nodeids", &[0, 1, 2]),
+        ints("nodes_featureids", &[0, 0, 0]),
+        floats_of("nodes_values", &[0.5, 0.0, 0.0]),
+        strings_of("nodes_modes", &["BRANCH_LEQ", "LEAF", "LEAF"]),
+        ints("nodes_truenodeids", &[1, 0, 0]),
+        ints("nodes_falsenodeids", &[2, 0, 0]),
+        ints("target_treeids", &[0, 0]),
+        ints("target_nodeids", &[1, 2]),
+        ints("target_ids", &[0, 0]),
+        floats_of("target_weights", &[1.0, 2.0]),
+    ];
+    for other in instead {
+        attributes.retain(|attribute| attribute.name != other.name);
+        attributes.push(other.clone());
+    }
+    Graph {
+        node: vec![ml("TreeEnsembleRegressor", &["x"], &["y"], attributes)],
+        input: vec![value("x", data_type::FLOAT, &[None, Some(2)])],
+        output: vec![value("y", data_type::FLOAT, &[None, Some(1)])],
+        ..Graph::default()
+    }
+}
+
+fn refused(graph: Graph) -> String {
+    load(&source(graph)).err().expect("loaded").to_string()
+}
+
+#[test]
+fn a_tree_is_walked_to_its_leaves() {
+    let engine = load(&source(tree(&[]))).unwrap();
+    let input = Tensor::new(Shape::new([3, 2]), Data::Fp32(vec![0.5, 9.0, 0.6, 9.0, f32::NAN, 9.0])).unwrap();
+    let got = infer(&*engine, vec![input], &[0], Spread::One).unwrap();
+    assert_eq!(got, [Tensor::new(Shape::new([3, 1]), Data::Fp32(vec![1.0, 2.0, 2.0])).unwrap()]);
+}
+
+#[test]
+fn trees_that_are_none_are_refused_at_load_with_the_node() {
+    let node = "node 'the TreeEnsembleRegressor', ai.onnx.ml:TreeEnsembleRegressor: ";
+    for (instead, reason) in [
+        (vec![ints("nodes_truenodeids", &[7, 0, 0])], "tree 0 has no node 7"),
+        (vec![ints("nodes_truenodeids", &[-1, 0, 0])], "tree 0 has no node -1"),
+        (
+            vec![ints("nodes_truenodeids", &[0, 0, 0]), ints("nodes_falsenodeids", &[0, 0, 0])],
+            "tree 0 has two roots",
+        ),
+        (vec![ints("nodes_nodeids", &[0, 1, 1])], "tree 0 has two nodes 1"),
+        (vec![ints("nodes_featureids", &[-3, 0, 0])], "tree node 0: its feature is negative"),
+        (
+            vec![ints("nodes_featureids", &[0, 0])],
+            "its lists of nodes differ in length: 3, [3, 3, 3, 2, 3, 3], 0",
+        ),
+        (vec![ints("target_nodeids", &[1, 9])], "tree 0 has no node 9"),
+        (vec![ints("target_nodeids", &[1, 0])], "tree node 0 has a weight and is no leaf of a tree"),
+        (vec![ints("target_ids", &[0, 1])], "score 1 is not one of 1"),
+        (vec![floats_of("target_weights", &[1.0])], "its lists of target weights differ in length"),
+        (
+            vec![strings_of("nodes_modes", &["BRANCH_ODD", "LEAF", "LEAF"])],
+            "tree node 0: mode BRANCH_ODD is not known",
+        ),
+        (
+            vec![Attribute { name: "n_targets".into(), i: Some(-4), r#type: 2, ..Attribute::default() }],
+            "n_targets is -4, not 1 to 65536",
+        ),
+        (vec![floats_of("base_values", &[1.0, 2.0])], "2 base values are not for 1 targets"),
+    ] {
+        let said = refused(tree(&instead));
+        assert!(said.contains(node) && said.ends_with(reason), "{said}");
+    }
+    // Two nodes below the root lead to each other; the root is another.
+    let circle = [
+        ints("nodes_treeids", &[0; 5]),
+        ints("nodes_nodeids", &[0, 1, 2, 3, 4]),
+        ints("nodes_featureids", &[0; 5]),
+        floats_of("nodes_values", &[0.0; 5]),
+        strings_of("nodes_modes", &["BRANCH_LEQ", "BRANCH_LEQ", "BRANCH_LEQ", "LEAF", "LEAF"]),
+        ints("nodes_truenodeids", &[1, 2, 1, 0, 0]),
+        ints("nodes_falsenodeids", &[3, 4, 4, 0, 0]),
+        ints("target_nodeids", &[3, 4]),
+    ];
+    assert!(
+        refused(tree(&circle)).ends_with("tree node 1 leads back to itself"),
+        "{}",
+        refused(tree(&circle))
+    );
+}
+
+/// Deeper than any stack of calls would be.
+#[test]
+fn a_tree_of_a_million_levels_is_loaded_and_walked() {
+    let levels: i64 = 1_000_000;
+    let count = usize::try_from(2 * levels + 1).unwrap();
+    // Even numbers test and lead to the next even one; odd ones, and the last, are leaves.
+    let number = |place: usize| i64::try_from(place).unwrap();
+    let is_leaf = |place: usize| place % 2 == 1 || place == count - 1;
+    let all = || 0..count;
+    let leaves: Vec<i64> = all().filter(|&place| is_leaf(place)).map(number).collect();
+    let deep = [
+        ints("nodes_treeids", &vec![0; count]),
+        ints("nodes_nodeids", &all().map(number).collect::<Vec<_>>()),
+        ints("nodes_featureids", &vec![0; count]),
+        floats_of("nodes_values", &all().map(|place| place as f32).collect::<Vec<_>>()),
+        strings_of(
+            "nodes_modes",
+            &all().map(|place| if is_leaf(place) { "LEAF" } else { "BRANCH_LT" }).collect::<Vec<_>>(),
+        ),
+        ints(
+            "nodes_truenodeids",
+            &all().map(|place| if is_leaf(place) { 0 } else { number(place) + 1 }).collect::<Vec<_>>(),
+        ),
+        ints(
+            "nodes_falsenodeids",
+            &all().map(|place| if is_leaf(place) { 0 } else { number(place) + 2 }).collect::<Vec<_>>(),
+        ),
+        ints("target_treeids", &vec![0; leaves.len()]),
+        ints("target_nodeids", &leaves),
+        ints("target_ids", &vec![0; leaves.len()]),
+        floats_of("target_weights", &leaves.iter().map(|&leaf| leaf as f32).collect::<Vec<_>>()),
+    ];
+    let engine = load(&source(tree(&deep))).unwrap();
+    let input = Tensor::new(Shape::new([2, 2]), Data::Fp32(vec![f32::MAX, 0.0, 9.0, 0.0])).unwrap();
+    let got = infer(&*engine, vec![input], &[0], Spread::One).unwrap();
+    assert_eq!(floats(&got[0]), [2_000_000.0, 11.0]);
+}
+
+#[test]
+fn an_attribute_of_the_wrong_type_is_refused_by_name() {
+    let graph = |attribute: Attribute| Graph {
+        node: vec![ml("Normalizer", &["x"], &["y"], vec![attribute])],
+        input: vec![value("x", data_type::FLOAT, &[None, Some(2)])],
+        output: vec![value("y", data_type::FLOAT, &[None, Some(2)])],
+        ..Graph::default()
+    };
+    let said = refused(graph(ints("norm", &[1])));
+    assert!(said.ends_with("node 'the Normalizer', ai.onnx.ml:Normalizer: norm is not a string"), "{said}");
+    let odd =
+        Attribute { name: "norm".into(), s: Some(b"L7".to_vec().into()), r#type: 3, ..Attribute::default() };
+    assert!(
+        refused(graph(odd)).ends_with("norm 'L7' is not known"),
+        "{}",
+        refused(graph(Attribute::default()))
+    );
+}
+
+/// What a declared width and the weights contradict, no request would get past.
+#[test]
+fn a_width_that_never_fits_is_refused_at_load_by_the_node() {
+    let said = refused(tree(&[ints("nodes_featureids", &[5, 0, 0])]));
+    assert_eq!(
+        said,
+        "tabular cannot run a row of zeros through the model: node 'the TreeEnsembleRegressor', \
+         ai.onnx.ml:TreeEnsembleRegressor: its input has 2 columns, the trees ask for 6"
+    );
+}
+
+#[test]
+fn an_output_of_another_type_than_it_is_declared_is_refused() {
+    let graph = Graph { output: vec![value("y", data_type::INT64, &[None, Some(1)])], ..tree(&[]) };
+    let said = refused(graph);
+    assert!(said.ends_with("output 'y' is declared as INT64 and made as FP32"), "{said}");
+}
+
+#[test]
+fn a_constant_beyond_all_memory_is_refused_and_not_made() {
+    let shape = Constant {
+        name: "shape".into(),
+        dims: vec![2],
+        data_type: data_type::INT64,
+        int64_data: vec![1 << 40, 1 << 22],
+        ..Constant::default()
+    };
+    let graph = Graph {
+        node: vec![Node {
+            op_type: "ConstantOfShape".into(),
+            input: vec!["shape".into()],
+            output: vec!["y".into()],
+            ..Node::default()
+        }],
+        initializer: vec![shape],
+        output: vec![value("y", data_type::FLOAT, &[None, None])],
+        ..tree(&[])
+    };
+    let said = refused(graph);
+    assert!(said.contains("ConstantOfShape: [1099511627776,4194304] has more than"), "{said}");
+}
+
+#[test]
+fn words_and_numbers_become_what_a_node_asks_for() {
+    let graph = Graph {
+        node: vec![ml(
+            "LabelEncoder",
+            &["x"],
+            &["y"],
+            vec![strings_of("keys_strings", &["", "crème"]), ints("values_int64s", &[4, 5])],
+        )],
+        input: vec![value("x", data_type::STRING, &[None])],
+        output: vec![value("y", data_type::INT64, &[None])],
+        ..Graph::default()
+    };
+    let engine = load(&source(graph)).unwrap();
+    let words: Strings = ["crème", "", "creme"].into_iter().collect();
+    let input = Tensor::new(Shape::new([3]), Data::Bytes(words)).unwrap();
+    let got = infer(&*engine, vec![input], &[0], Spread::One).unwrap();
+    assert_eq!(got, [Tensor::new(Shape::new([3]), Data::Int64(vec![5, 4, -1])).unwrap()]);
 }

@@ -1,0 +1,105 @@
+"""Writes the models that `cargo bench --bench tabular` times, with 1,000 rows for each.
+
+    python models/zoo/speed.py --out target/speed    a folder a model: model.onnx, and rows.oip with the inputs and no outputs
+
+Of a size that people train: 2,000 rows of 20 columns, 100 trees grown as far as each library grows them by itself. Scores are
+plain tensors, without ZipMap, so that both engines write the same.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import onnx
+import xgboost
+from sklearn.datasets import make_classification
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import convert
+import oip
+
+MODELS = Path(__file__).parent.parent
+ROWS = 1000
+
+
+def data(classes):
+    """Rows to train with, their classes, and other rows to ask."""
+    values, labels = make_classification(
+        2000 + ROWS, 20, n_informative=12, n_classes=classes, class_sep=0.8, random_state=7
+    )
+    values = values.astype(np.float32)
+    return values[:2000], labels[:2000], values[2000:]
+
+
+def trained(estimator, classes, write):
+    """A model, and its rows."""
+    values, labels, rows = data(classes)
+    estimator.fit(values, labels)
+    return write(estimator, {"input": rows}), {"input": rows}
+
+
+def without_zip_map(path):
+    """A committed model whose scores stay a tensor."""
+    model = onnx.load(path)
+    ends = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "ZipMap"}
+    kept = [node for node in model.graph.node if node.op_type != "ZipMap"]
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
+    for index, output in enumerate(model.graph.output):
+        if output.name in ends:
+            scores = onnx.helper.make_tensor_value_info(ends[output.name], onnx.TensorProto.FLOAT, [None, None])
+            model.graph.output[index].CopyFrom(scores)
+    return model
+
+
+def parcels():
+    """The example with words and numbers."""
+    rng = np.random.default_rng(5)
+    word = lambda words: rng.choice(np.array(words, object), (ROWS, 1))
+    number = lambda high: rng.uniform(0, high, (ROWS, 1)).astype(np.float32)
+    return without_zip_map(MODELS / "parcels" / "model.onnx"), {
+        "carrier": word(["Tortoise", "Swift", "Heron", "unknown"]),
+        "city": word(["Köln", "東京", "Lagos", "Lima", ""]),
+        "weight_kg": number(30),
+        "distance_km": number(2000),
+    }
+
+
+def digits():
+    """The embedded model."""
+    rng = np.random.default_rng(6)
+    model = onnx.load(MODELS / "digits" / "model.onnx")
+    return model, {model.graph.input[0].name: rng.integers(0, 17, (ROWS, 64)).astype(np.float32)}
+
+
+CASES = {
+    "forest": lambda: trained(RandomForestClassifier(100, random_state=1), 2, convert.sklearn),
+    "boosting": lambda: trained(GradientBoostingClassifier(n_estimators=20, random_state=1), 10, convert.sklearn),
+    "lightgbm": lambda: trained(lightgbm.LGBMClassifier(verbose=-1, random_state=1), 2, convert.lightgbm),
+    "xgboost": lambda: trained(xgboost.XGBClassifier(n_estimators=100, random_state=1), 2, convert.xgboost),
+    "logistic": lambda: trained(make_pipeline(StandardScaler(), LogisticRegression()), 2, convert.sklearn),
+    "parcels": parcels,
+    "digits": digits,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True)
+    out = parser.parse_args().out
+    for name, make in CASES.items():
+        model, inputs = make()
+        folder = out / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))
+        oip.write(folder / "rows.oip", {"case": name}, inputs, {})
+        print(f"{name}: {(folder / 'model.onnx').stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+//! From tests and children, in whatever lists they stand, to a forest. Nothing is believed: children must exist and not lead back
+//! to themselves, and every test is brought to the form that a forest walks.
+
+use super::forest::{Builder, End, Threshold};
+use crate::engine::tabular::kernel::Fallible;
+
+/// How a node tests its feature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    LessOrEqual,
+    Less,
+    GreaterOrEqual,
+    Greater,
+    Equal,
+    NotEqual,
+    Member,
+    Leaf,
+}
+
+/// What a test leads to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Child {
+    Node(usize),
+    /// The leaf of this place in its lists.
+    Leaf(usize),
+}
+
+/// One node, from whichever lists.
+pub(super) struct Test<T> {
+    pub(super) mode: Mode,
+    pub(super) feature: usize,
+    pub(super) threshold: T,
+    /// The values of which [`Mode::Member`] asks for any.
+    pub(super) members: Vec<T>,
+    /// Whether a missing value, NaN, passes the test.
+    pub(super) missing_passes: bool,
+    pub(super) passed: Child,
+    pub(super) failed: Child,
+}
+
+/// Lists of tests: the one at a place, and how many there are.
+pub(super) trait Tests<T> {
+    fn len(&self) -> usize;
+    fn at(&self, place: usize) -> Fallible<Test<T>>;
+}
+
+/// How far the walk through the trees is with a node or a leaf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Met {
+    Not,
+    /// What is below it is being walked through: to come by again means a circle.
+    Open(u32),
+    /// It is built; whoever leads to it shares it.
+    Built(u32),
+}
+
+/// Walks through the trees from their roots and builds them. Gives the order in which leaves were met.
+pub(super) fn build<T: Threshold>(
+    tests: &impl Tests<T>,
+    roots: &[Child],
+    leaves: usize,
+) -> Fallible<(Builder<T>, Vec<usize>)> {
+    let mut builder = Builder::new();
+    let mut order = Vec::new();
+    let (mut met, mut met_leaves) = (vec![Met::Not; tests.len()], vec![Met::Not; leaves]);
+    // With ends: to be built there. Without: all below it is built.
+    let mut open: Vec<(Child, Option<Vec<End>>)> = Vec::new();
+    for &root in roots {
+        open.push((root, Some(vec![End::Root])));
+        while let Some((child, ends)) = open.pop() {
+            let (seen, place) = match child {
+                Child::Node(place) => (met.get_mut(place), place),
+                Child::Leaf(place) => (met_leaves.get_mut(place), place),
+            };
+            let seen = seen.ok_or_else(|| format!("tree node or leaf {place} is not there"))?;
+            let ends = match (*seen, ends) {
+                (Met::Open(number), None) => {
+                    *seen = Met::Built(number);
+                    continue;
+                }
+                (Met::Open(_), Some(_)) => return Err(format!("tree node {place} leads back to itself")),
+                (Met::Built(number), Some(ends)) => {
+                    builder.link(&ends, number);
+                    continue;
+                }
+                (Met::Not, Some(ends)) => ends,
+                (Met::Not | Met::Built(_), None) => continue,
+            };
+            let test = match child {
+                Child::Node(place) => Some(tests.at(place)?).filter(|test| test.mode != Mode::Leaf),
+                Child::Leaf(_) => None,
+            };
+            let Some(test) = test else {
+                *seen = Met::Built(builder.leaf(&ends)?);
+                order.push(place);
+                continue;
+            };
+            *seen = Met::Open(builder.next());
+            let (passed, failed) = expand(&mut builder, &test, &ends)?;
+            open.push((child, None));
+            // The last in is the first out: then the first child of a node is its neighbour.
+            open.push((test.failed, Some(failed)));
+            open.push((test.passed, Some(passed)));
+        }
+    }
+    Ok((builder, order))
+}
+
+/// Brings a test to the one form. Gives the ends of those that pass it and of those that do not.
+fn expand<T: Threshold>(
+    builder: &mut Builder<T>,
+    test: &Test<T>,
+    ends: &[End],
+) -> Fallible<(Vec<End>, Vec<End>)> {
+    let &Test { feature, threshold, missing_passes: missing, .. } = test;
+    Ok(match test.mode {
+        Mode::LessOrEqual => {
+            let node = builder.node(ends, feature, threshold, missing)?;
+            (vec![End::First(node)], vec![End::Second(node)])
+        }
+        Mode::Less => {
+            let node = builder.node(ends, feature, threshold.below(), missing)?;
+            (vec![End::First(node)], vec![End::Second(node)])
+        }
+        // The opposite of a test that NaN does not pass: so NaN has to be sent to where it fails.
+        Mode::GreaterOrEqual => {
+            let node = builder.node(ends, feature, threshold.below(), !missing)?;
+            (vec![End::Second(node)], vec![End::First(node)])
+        }
+        Mode::Greater => {
+            let node = builder.node(ends, feature, threshold, !missing)?;
+            (vec![End::Second(node)], vec![End::First(node)])
+        }
+        Mode::Equal => any_of(builder, feature, &[threshold], missing, ends)?,
+        Mode::Member => any_of(builder, feature, &test.members, missing, ends)?,
+        Mode::NotEqual => {
+            let (equal, other) = any_of(builder, feature, &[threshold], !missing, ends)?;
+            (other, equal)
+        }
+        Mode::Leaf => return Err("a leaf has no test".into()),
+    })
+}
+
+/// Whether the feature is one of some values: for each of them two tests, at most the value and not below it.
+fn any_of<T: Threshold>(
+    builder: &mut Builder<T>,
+    feature: usize,
+    members: &[T],
+    missing: bool,
+    ends: &[End],
+) -> Fallible<(Vec<End>, Vec<End>)> {
+    let mut passed = Vec::new();
+    let mut open = ends.to_vec();
+    if members.is_empty() {
+        // Nothing is a member; a test that nothing passes keeps the form.
+        let node = builder.node(&open, feature, T::from_f64(f64::NAN), missing)?;
+        return Ok((vec![End::First(node)], vec![End::Second(node)]));
+    }
+    for (place, &member) in members.iter().enumerate() {
+        let nan = missing && place == 0;
+        let at_most = builder.node(&open, feature, member, nan)?;
+        let below = builder.node(&[End::First(at_most)], feature, member.below(), false)?;
+        passed.push(End::Second(below));
+        open = vec![End::Second(at_most), End::First(below)];
+    }
+    Ok((passed, open))
+}

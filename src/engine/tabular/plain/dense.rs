@@ -1,0 +1,117 @@
+//! A product with constant weights, laid out for the loop that reads them.
+
+use crate::engine::tabular::element::{Element, Float};
+use crate::engine::tabular::kernel::{Fallible, Inputs, Kernel, Output, elements, made};
+
+/// Sums that grow together: as many FP32 as fit the vector registers of any `x86_64` or `arm64` beside what they are made from.
+const LANES: usize = 16;
+
+/// `x · weights + bias`, and perhaps Relu after it.
+#[derive(Clone, Debug)]
+pub(in crate::engine::tabular) struct Dense<T> {
+    inputs: usize,
+    /// One per output column.
+    bias: Vec<T>,
+    /// For each group of 16 output columns, their weights of each input column, one row of 16 after the other; the last group is
+    /// filled up with zeros.
+    groups: Vec<Vec<[T; LANES]>>,
+    relu: bool,
+}
+
+/// A type that layers can be made of.
+pub(in crate::engine::tabular) trait Layer: Float {
+    /// The same, or the smallest normal number for a subnormal one. Training with weight decay leaves those where an input is
+    /// always zero, and a multiplication by one costs a processor as much as a hundred others; what changes is below 1.2e-38 of an
+    /// input.
+    fn normal(self) -> Self;
+}
+
+impl Layer for f32 {
+    fn normal(self) -> Self {
+        if self.is_subnormal() { Self::MIN_POSITIVE.copysign(self) } else { self }
+    }
+}
+
+impl Layer for f64 {
+    fn normal(self) -> Self {
+        if self.is_subnormal() { Self::MIN_POSITIVE.copysign(self) } else { self }
+    }
+}
+
+impl<T: Layer> Dense<T> {
+    /// A layer of these weights, one row of output columns per input column.
+    pub(in crate::engine::tabular) fn new(weights: &[T], bias: Vec<T>, relu: bool) -> Self {
+        let columns = bias.len().max(1);
+        let groups = (0..bias.len()).step_by(LANES).map(|first| {
+            let row = |row: &[T]| {
+                let mut lanes = [T::default(); LANES];
+                for (lane, weight) in lanes.iter_mut().zip(row.get(first..).unwrap_or_default()) {
+                    *lane = weight.normal();
+                }
+                lanes
+            };
+            weights.chunks_exact(columns).map(row).collect()
+        });
+        Self { inputs: weights.len() / columns, groups: groups.collect(), bias, relu }
+    }
+
+    /// One row after the other. Within a row 16 sums grow together, one input column at a time: what any vector unit can take
+    /// at once, while each sum keeps its one order.
+    pub(in crate::engine::tabular) fn apply(&self, input: &[T], rows: usize) -> Vec<T> {
+        let mut output = Vec::with_capacity(rows.saturating_mul(self.bias.len()));
+        if self.inputs == 0 {
+            (0..rows).for_each(|_| output.extend_from_slice(&self.bias));
+        }
+        for row in input.chunks_exact(self.inputs.max(1)).take(rows) {
+            for (group, bias) in self.groups.iter().zip(self.bias.chunks(LANES)) {
+                let mut sums = [T::default(); LANES];
+                for (sum, &bias) in sums.iter_mut().zip(bias) {
+                    *sum = bias;
+                }
+                for (&x, weights) in row.iter().zip(group) {
+                    for (sum, &weight) in sums.iter_mut().zip(weights) {
+                        *sum = sum.add(x.mul(weight));
+                    }
+                }
+                if self.relu {
+                    // Not a maximum, which would turn NaN into zero.
+                    sums = sums.map(|sum| if sum < T::default() { T::default() } else { sum });
+                }
+                output.extend(sums.iter().take(bias.len()));
+            }
+        }
+        output
+    }
+}
+
+impl<T: Layer> Kernel for Dense<T> {
+    fn run(&self, inputs: &mut Inputs<'_>) -> Fallible<Output> {
+        let sizes = inputs.sizes(0)?;
+        let Some((&columns, leading)) = sizes.split_last() else {
+            return Err("its input is one number".into());
+        };
+        if columns != self.inputs {
+            return Err(format!("its input has {columns} columns, its weights have {}", self.inputs));
+        }
+        let made_sizes = [leading, &[self.bias.len()]].concat();
+        elements(&made_sizes)?;
+        let output = self.apply(inputs.values::<T>(0)?, leading.iter().product());
+        made(made_sizes, output)
+    }
+
+    fn multiply_adds(&self) -> Option<usize> {
+        Some(self.inputs.saturating_mul(self.bias.len()))
+    }
+}
+
+impl<T: Element> Dense<T> {
+    /// The columns that it takes.
+    pub(in crate::engine::tabular) fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// The columns that it makes.
+    pub(in crate::engine::tabular) fn columns(&self) -> usize {
+        self.bias.len()
+    }
+}
