@@ -119,8 +119,8 @@ mod tests {
         assert_eq!(verdict(ready), (true, "HTTP/1.1 200 OK: {\"ready\":true}".into()));
         let draining = "HTTP/1.1 503 Service Unavailable\r\n\r\n{\"ready\":false}";
         assert_eq!(verdict(draining), (false, "HTTP/1.1 503 Service Unavailable: {\"ready\":false}".into()));
-        assert_eq!(verdict("SSH-2.0-x 200 \r\n").0, false);
-        assert_eq!(verdict("").0, false);
+        assert!(!verdict("SSH-2.0-x 200 \r\n").0);
+        assert!(!verdict("").0);
     }
 
     #[test]

@@ -244,3 +244,11 @@ fn the_image_is_compiled_by_the_rust_and_under_the_licence_of_the_manifest() {
         assert!(labels.contains(&label), "{label} is not in {labels}");
     }
 }
+
+/// kustomize writes selectors where they are missing, but not into a budget; one without any is about no pod at all.
+#[test]
+fn the_budget_is_about_the_pods() {
+    let labels = at(&yaml("k8s/base/kustomization.yaml"), "/labels/0").clone();
+    assert_eq!(at(&labels, "/includeSelectors"), &json!(true));
+    assert_eq!(at(&yaml("k8s/base/disruption.yaml"), "/spec/selector/matchLabels"), at(&labels, "/pairs"));
+}

@@ -1,15 +1,22 @@
 //! One connection, and requests on it.
 
 use std::error::Error;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 
 use crate::options::Options;
+
+/// The ports that Linux gives to clients.
+const FIRST_PORT: u16 = 32_768;
+const PORTS: u16 = 28_000;
 
 /// A connection that is opened by its first request, and again after the server has ended it.
 #[derive(Default)]
@@ -73,7 +80,7 @@ impl Client {
 }
 
 async fn connect(options: &Options) -> Result<SendRequest<Full<Bytes>>, String> {
-    let stream = TcpStream::connect(&options.address).await.map_err(|error| said("connect", &error))?;
+    let stream = open(options).await.map_err(|error| said("connect", &error))?;
     let _ = stream.set_nodelay(true);
     let (sender, connection) =
         handshake(TokioIo::new(stream)).await.map_err(|error| said("connect", &error))?;
@@ -82,12 +89,44 @@ async fn connect(options: &Options) -> Result<SendRequest<Full<Bytes>>, String> 
     Ok(sender)
 }
 
+/// A connection from a port of its own: ports are taken in turn, as clients on hosts of their own would have them. Taken at random,
+/// one comes back within seconds, and the translation tables on the way may still hold what it last led to: a pod that is lost.
+async fn open(options: &Options) -> io::Result<TcpStream> {
+    let mut last = io::Error::other("the host has no address");
+    for address in lookup_host(&options.address).await? {
+        for _ in 0..100 {
+            let port = FIRST_PORT + options.ports.fetch_add(1, Ordering::Relaxed) % PORTS;
+            let (socket, from) = match address {
+                SocketAddr::V4(_) => (TcpSocket::new_v4()?, SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))),
+                SocketAddr::V6(_) => (TcpSocket::new_v6()?, SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))),
+            };
+            socket.set_reuseaddr(true)?;
+            let opened = match socket.bind(from) {
+                Ok(()) => socket.connect(address).await,
+                Err(error) => Err(error),
+            };
+            match opened {
+                Ok(stream) => return Ok(stream),
+                // Somebody else's; the next one is tried.
+                Err(error) if matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::AddrNotAvailable) => {
+                    last = error;
+                }
+                Err(error) => {
+                    last = error;
+                    break;
+                }
+            }
+        }
+    }
+    Err(last)
+}
+
 /// An error and its causes in one line.
 fn said(step: &str, error: &dyn Error) -> String {
     let mut text = format!("{step}: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
+        text = format!("{text}: {error}");
         cause = error.source();
     }
     text

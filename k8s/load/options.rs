@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::atomic::AtomicU16;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::Request;
@@ -22,6 +23,8 @@ pub(crate) struct Options {
     /// Requests per second, of all connections together.
     pub(crate) rate: u32,
     pub(crate) timeout: Duration,
+    /// How many ports were taken.
+    pub(crate) ports: AtomicU16,
 }
 
 impl Options {
@@ -38,6 +41,8 @@ impl Options {
             new: 4,
             rate: 800,
             timeout: Duration::from_secs(5),
+            // Not where the last run began.
+            ports: AtomicU16::new(first_port()),
         };
         while let Some(flag) = arguments.next() {
             let value = arguments.next().ok_or_else(|| format!("{flag}: a value is missing"))?;
@@ -86,4 +91,9 @@ fn file(flag: &str, path: &str) -> Result<Bytes, String> {
 
 fn number(flag: &str, value: &str) -> Result<u32, String> {
     value.parse().map_err(|_| format!("{flag}: expected a whole number instead of '{value}'"))
+}
+
+fn first_port() -> u16 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u16::try_from(now.as_millis() % 28_000).unwrap_or_default()
 }
