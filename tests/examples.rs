@@ -113,9 +113,10 @@ async fn inputs_that_do_not_fit_are_refused_by_name() {
 #[tokio::test]
 async fn parcels_are_late_as_scikit_learn_says() {
     let expected = expected("models/parcels/expected.json");
-    let columns = expected["inputs"].as_object().unwrap().iter().map(|(name, column)| {
-        input(name, if column[0][0].is_string() { "BYTES" } else { "FP32" }, column)
-    });
+    let columns =
+        expected["inputs"].as_object().unwrap().iter().map(|(name, column)| {
+            input(name, if column[0][0].is_string() { "BYTES" } else { "FP32" }, column)
+        });
     let (status, answer) = infer("parcels", columns.collect()).await;
     assert_eq!(status, 200, "{answer}");
     assert_eq!(answer["outputs"][0]["data"], expected["labels"]);
