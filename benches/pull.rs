@@ -2,6 +2,7 @@
 //! whose model is in the cache.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::cast_precision_loss, missing_docs)]
+#![allow(clippy::cast_possible_truncation)]
 
 mod rig;
 

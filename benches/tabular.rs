@@ -1,7 +1,7 @@
 //! `cargo bench --bench tabular -- --models FOLDER --onnxruntime LIBRARY`: the tabular engine beside ONNX Runtime, on the models of
 //! `models/zoo/speed.py`. Bytes in to bytes out on both sides, one thread each, in turns, in one process; medians of ratios.
 //!
-//! `tests/zoo/speed` writes the models, finds the library and starts it.
+//! `models/zoo/race` writes the models, finds the library and starts it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::cast_precision_loss, missing_docs)]
 
@@ -222,7 +222,7 @@ fn main() -> ExitCode {
     };
     let (Some(models), Some(library)) = (given("--models"), given("--onnxruntime")) else {
         eprintln!(
-            "NOT RUN: this bench needs --models FOLDER and --onnxruntime LIBRARY; tests/zoo/speed gives both"
+            "NOT RUN: this bench needs --models FOLDER and --onnxruntime LIBRARY; models/zoo/race gives both"
         );
         return ExitCode::FAILURE;
     };

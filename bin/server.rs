@@ -6,13 +6,16 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use twofold::app::App;
 use twofold::config::Config;
-use twofold::{shutdown, telemetry};
+use twofold::{check, shutdown, telemetry};
 
 fn main() -> ExitCode {
     let config = match Config::from_process() {
         Ok(config) => config,
         Err(refusal) => return refusal.exit(),
     };
+    if config.check {
+        return check::ask(config.server.listen).exit();
+    }
     let telemetry = telemetry::init(&config.telemetry, config.home);
     let ended = match Runtime::new() {
         Ok(runtime) => {

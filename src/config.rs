@@ -2,6 +2,7 @@
 //!
 //! A setting is one field below. Its flag is the field's name in kebab case, its variable is `TWOFOLD_` and the name in
 //! capitals, its meaning is the doc comment. A flag beats a variable; what is unknown or malformed is refused by name.
+//! A field that takes no value is an option of the command line, and no setting: it has no variable.
 
 mod command;
 mod lambda;
@@ -54,6 +55,9 @@ pub struct Config {
     /// Logs.
     #[command(flatten)]
     pub telemetry: Telemetry,
+    /// Serve nothing: ask the server at that address whether it is ready, and exit with 0 or 1
+    #[arg(long)]
+    pub check: bool,
     /// Where the function runs, told by variables that the home itself sets.
     #[arg(skip)]
     pub home: Home,
@@ -223,7 +227,7 @@ impl Config {
         let settings: Vec<Setting> = command
             .get_arguments()
             .filter_map(|arg| {
-                let flag = arg.get_long()?;
+                let flag = variables::flag_of_setting(arg)?;
                 let default: Vec<_> = arg.get_default_values().iter().map(|v| v.to_string_lossy()).collect();
                 Some(Setting {
                     variable: variables::of_flag(flag),
@@ -239,9 +243,15 @@ impl Config {
 
 /// Refuses what cannot work in a function on Lambda.
 fn refuse_on_lambda(config: &Config) -> Result<(), Refusal> {
-    if config.home == Home::Lambda && config.http.admin {
+    if config.home != Home::Lambda {
+        return Ok(());
+    }
+    if config.http.admin {
         let reason = "'on' is refused: on Lambda each environment would have models of its own";
         return Err(Refusal::new("TWOFOLD_ADMIN", reason));
+    }
+    if config.check {
+        return Err(Refusal::new("--check", "refused: on Lambda there is no server to ask"));
     }
     Ok(())
 }
@@ -253,7 +263,7 @@ fn command() -> clap::Command {
 
 /// A command line with each flag's help naming its variable.
 fn named(command: clap::Command) -> clap::Command {
-    command.mut_args(|arg| match (arg.get_long(), arg.get_help()) {
+    command.mut_args(|arg| match (variables::flag_of_setting(&arg), arg.get_help()) {
         (Some(flag), Some(help)) => {
             let help = format!("{help} [env: {}]", variables::of_flag(flag));
             arg.help(help)

@@ -20,6 +20,8 @@ pub mod protocol;
 pub mod http;
 /// Store, catalog and router, built once.
 pub mod app;
+/// The question of a container's health check: is the server ready?
+pub mod check;
 /// What only AWS Lambda needs.
 pub mod lambda;
 /// The tool beside the server: packs, pushes and pulls packages.

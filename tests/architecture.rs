@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the crate, and the modules that it may name.
-const MAY_DEPEND_ON: [(&str, &[&str]); 12] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 13] = [
     ("tensor", &[]),
     ("protocol", &["tensor"]),
     ("engine", &["tensor"]),
@@ -16,6 +16,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 12] = [
     ("telemetry", &["config"]),
     ("app", &["tensor", "protocol", "engine", "store", "catalog", "http", "telemetry", "config"]),
     ("config", &[]),
+    ("check", &[]),
     ("lambda", &["http", "config"]),
     ("shutdown", &[]),
     ("cli", &["tensor", "protocol", "engine", "store", "catalog", "config"]),

@@ -15,7 +15,7 @@ use twofold::config::Config;
 async fn infer(model: &str, inputs: Value) -> (u16, Value) {
     static ROUTER: OnceLock<Router> = OnceLock::new();
     let router = ROUTER.get_or_init(|| {
-        let arguments = ["server", "--models", "dir:models/cnn,dir:models/encoder"];
+        let arguments = ["server", "--models", "dir:models/cnn,dir:models/encoder,dir:models/parcels"];
         App::start(&Config::parse(arguments, []).unwrap()).unwrap().router()
     });
     let body = json!({"inputs": inputs}).to_string();
@@ -107,4 +107,34 @@ async fn inputs_that_do_not_fit_are_refused_by_name() {
     for (inputs, message) in cases {
         assert_eq!(infer("encoder", inputs).await, (400, json!({"error": message})));
     }
+}
+
+/// scikit-learn's own answers, which the ONNX file was not made from.
+#[tokio::test]
+async fn parcels_are_late_as_scikit_learn_says() {
+    let expected = expected("models/parcels/expected.json");
+    let columns =
+        expected["inputs"].as_object().unwrap().iter().map(|(name, column)| {
+            input(name, if column[0][0].is_string() { "BYTES" } else { "FP32" }, column)
+        });
+    let (status, answer) = infer("parcels", columns.collect()).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["outputs"][0]["data"], expected["labels"]);
+    let probabilities = flat(&answer["outputs"][1]["data"]);
+    for (got, expected) in probabilities.iter().zip(flat(&expected["probabilities"])) {
+        assert!((got - expected).abs() <= 1e-5, "{got} {expected}");
+    }
+}
+
+/// The README's request, and the answer that it shows.
+#[tokio::test]
+async fn the_readme_shows_what_parcels_answers() {
+    let readme = fs::read_to_string("README.md").unwrap();
+    let (_, rest) = readme.split_once("curl -s localhost:8080/v2/models/parcels/infer -d '").unwrap();
+    let (request, rest) = rest.split_once('\'').unwrap();
+    let (_, rest) = rest.split_once("```json\n").unwrap();
+    let (shown, _) = rest.split_once("```").unwrap();
+    let request: Value = serde_json::from_str(request).unwrap();
+    let (status, answer) = infer("parcels", request["inputs"].clone()).await;
+    assert_eq!((status, answer), (200, serde_json::from_str(shown).unwrap()));
 }

@@ -351,6 +351,8 @@ Options:
           Filter of the log: a level (off, error, warn, info, debug, trace), then any number of TARGET=LEVEL [env: TWOFOLD_LOG] [default: info]
       --log-format <FORMAT>
           Form of the log: json, text, or auto, which is text on a terminal and json elsewhere [env: TWOFOLD_LOG_FORMAT] [default: auto]
+      --check
+          Serve nothing: ask the server at that address whether it is ready, and exit with 0 or 1
   -h, --help
           Print help
   -V, --version
@@ -422,6 +424,19 @@ fn counts_and_times_are_refused_by_name() {
             )
         );
     }
+}
+
+#[test]
+fn the_check_is_an_option_of_the_command_line_only() {
+    assert!(!parse(&[], &[]).unwrap().check);
+    let config = parse(&["--check"], &[("TWOFOLD_LISTEN", "0.0.0.0:9")]).unwrap();
+    assert_eq!((config.check, config.server.listen.port()), (true, 9));
+    assert_eq!(
+        refused(&[], &[("TWOFOLD_CHECK", "1")]),
+        "TWOFOLD_CHECK: there is no such setting; did you mean TWOFOLD_CACHE?"
+    );
+    let lambda = ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001");
+    assert_eq!(refused(&["--check"], &[lambda]), "--check: refused: on Lambda there is no server to ask");
 }
 
 #[test]

@@ -12,6 +12,11 @@ pub(super) fn of_flag(flag: &str) -> String {
     format!("{PREFIX}{}", flag.replace('-', "_").to_ascii_uppercase())
 }
 
+/// The flag of an argument that is a setting; one that takes no value is not.
+pub(super) fn flag_of_setting(arg: &clap::Arg) -> Option<&str> {
+    arg.get_long().filter(|_| arg.get_action().takes_values())
+}
+
 /// The environment as text. What is not UTF-8 matters only where it is a setting.
 pub(super) fn as_text(
     vars: impl Iterator<Item = (OsString, OsString)>,
@@ -45,7 +50,7 @@ pub(super) fn as_flags(
     home: Home,
 ) -> Result<Vec<OsString>, Refusal> {
     let known: Vec<(String, &str)> =
-        command.get_arguments().filter_map(|arg| arg.get_long()).map(|flag| (of_flag(flag), flag)).collect();
+        command.get_arguments().filter_map(flag_of_setting).map(|flag| (of_flag(flag), flag)).collect();
     let mut flags = Vec::new();
     for (name, value) in vars {
         if !name.starts_with(PREFIX) || (home == Home::Kubernetes && is_service_link(name, vars)) {

@@ -122,7 +122,7 @@ fn every_fault_is_told_or_healed() {
         [("size that lies upwards", model.len() + 10), ("size that lies downwards", model.len() - 10)]
     {
         front.plant(&format!("/v2/lies/blobs/{}", digest(&model)), model.clone());
-        plant_manifest(front, "lies", manifest(&[layer(&digest(&model), size, "model.onnx")]));
+        plant_manifest(front, "lies", &manifest(&[layer(&digest(&model), size, "model.onnx")]));
         rig.fails(fault, &format!("{}/lies:v1", front.address), "its manifest says");
     }
     blob(BlobFault::Endless);
@@ -164,7 +164,7 @@ fn every_fault_is_told_or_healed() {
     rig.nothing_is_left();
 
     for path in ["../../etc/model.onnx", "/etc/model.onnx"] {
-        plant_manifest(front, "evil", manifest(&[layer(&digest(&model), model.len(), path)]));
+        plant_manifest(front, "evil", &manifest(&[layer(&digest(&model), model.len(), path)]));
         rig.fails(
             &format!("annotation {path}"),
             &format!("{}/evil:v1", front.address),
@@ -172,16 +172,16 @@ fn every_fault_is_told_or_healed() {
         );
     }
     let layers: Vec<_> = (0..10_000).map(|_| layer(&digest(&model), model.len(), "model.onnx")).collect();
-    plant_manifest(front, "many", manifest(&layers));
+    plant_manifest(front, "many", &manifest(&layers));
     rig.fails("10,000 layers", &format!("{}/many:v1", front.address), "has 10000 layers, more than 1000");
-    plant_manifest(front, "huge", vec![b' '; 100 << 20]);
+    plant_manifest(front, "huge", &vec![b' '; 100 << 20]);
     rig.fails("manifest of 100 MB", &format!("{}/huge:v1", front.address), "larger than 4194304 bytes");
 
     let bomb = bomb();
     let mut described = layer(&digest(&bomb), bomb.len(), "model");
     described["mediaType"] = json!("application/vnd.cncf.model.weight.v1.tar+gzip");
     front.plant(&format!("/v2/bomb/blobs/{}", digest(&bomb)), bomb);
-    plant_manifest(front, "bomb", manifest(&[described]));
+    plant_manifest(front, "bomb", &manifest(&[described]));
     rig.fails("zip-bomb tar", &format!("{}/bomb:v1", front.address), "grows beyond");
 }
 

@@ -257,7 +257,7 @@ async fn refuse_push(shared: &Shared, request: &mut Request) -> Option<Response>
 async fn give(shared: &Shared, switches: &Switches, request: Request) -> Response {
     let planted = shared.files.lock().unwrap().get(request.uri().path()).cloned();
     let mut response = match planted {
-        Some(bytes) => of_memory(shared, switches, &request, bytes),
+        Some(bytes) => of_memory(shared, switches, &request, &bytes),
         None if shared.upstream.is_some() => forward(shared, request).await,
         None => error(404, "MANIFEST_UNKNOWN", "manifest unknown"),
     };
@@ -271,10 +271,10 @@ fn range(headers: &HeaderMap) -> Option<usize> {
     headers.get("range")?.to_str().ok()?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
 }
 
-fn of_memory(shared: &Shared, switches: &Switches, request: &Request, bytes: Bytes) -> Response {
+fn of_memory(shared: &Shared, switches: &Switches, request: &Request, bytes: &Bytes) -> Response {
     if !request.uri().path().contains("/blobs/") {
         let mut response = answer(200, bytes.clone());
-        response.headers_mut().insert("docker-content-digest", digest(&bytes).parse().unwrap());
+        response.headers_mut().insert("docker-content-digest", digest(bytes).parse().unwrap());
         return response;
     }
     let from = range(request.headers()).unwrap_or(0).min(bytes.len());

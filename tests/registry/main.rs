@@ -3,6 +3,7 @@
 //! `cargo test` runs what needs nothing but this machine; `tests/registry/run` runs all of it, with the real tools and the release
 //! binaries.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::print_stdout, clippy::cast_precision_loss)]
 
 mod ecr;
 mod faults;

@@ -10,8 +10,10 @@ use crate::front::Front;
 pub(crate) const DIGITS: &str = "models/digits";
 
 pub(crate) fn digest(bytes: &[u8]) -> String {
-    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap());
+    Sha256::digest(bytes)
+        .iter()
+        .fold("sha256:".to_owned(), |hex, byte| hex + &String::from_iter(digits(byte)))
 }
 
 /// A layer of a manifest.
@@ -34,13 +36,13 @@ pub(crate) fn plant(front: &Front, repository: &str, files: &[(&str, &[u8])]) ->
         layers.push(layer(&digest(bytes), bytes.len(), path));
         front.plant(&format!("/v2/{repository}/blobs/{}", digest(bytes)), bytes.to_vec());
     }
-    plant_manifest(front, repository, manifest(&layers))
+    plant_manifest(front, repository, &manifest(&layers))
 }
 
-pub(crate) fn plant_manifest(front: &Front, repository: &str, manifest: Vec<u8>) -> String {
-    let digest = digest(&manifest);
+pub(crate) fn plant_manifest(front: &Front, repository: &str, manifest: &[u8]) -> String {
+    let digest = digest(manifest);
     for pointer in [&digest, "v1"] {
-        front.plant(&format!("/v2/{repository}/manifests/{pointer}"), manifest.clone());
+        front.plant(&format!("/v2/{repository}/manifests/{pointer}"), manifest.to_vec());
     }
     digest
 }

@@ -19,6 +19,7 @@ pub(crate) struct Ended {
 
 pub(crate) type Environment<'a> = &'a [(&'a str, String)];
 
+#[expect(clippy::disallowed_methods, reason = "tools are found where whoever runs the tests finds them")]
 pub(crate) fn command(program: &str, environment: Environment) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("PATH", std::env::var("PATH").unwrap_or_default()).stdin(Stdio::null());

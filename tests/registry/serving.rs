@@ -129,7 +129,7 @@ fn a_tar_of_another_tool_is_served() {
     let mut described = layer(&digest(&bytes), bytes.len(), "model");
     described["mediaType"] = "application/vnd.kitops.modelkit.model.v1.tar+gzip".into();
     front.plant(&format!("/v2/kit/blobs/{}", digest(&bytes)), bytes);
-    plant_manifest(&front, "kit", manifest(&[described]));
+    plant_manifest(&front, "kit", &manifest(&[described]));
     let environment = environment(&front, folder.path(), "oci://HOST/kit:v1");
     let server = Server::start(&environment, folder.path()).unwrap();
     assert!(server.infer("kit").0.starts_with("http/1.1 200"));
@@ -139,7 +139,8 @@ fn a_tar_of_another_tool_is_served() {
 #[ignore = "takes nine seconds: tests/registry/run"]
 fn a_package_that_does_not_make_lambdas_start_says_so() {
     let (front, folder) = (Front::start(None), tempfile::tempdir().unwrap());
-    let pinned = plant(&front, "iris", &[("model.onnx", &digits()), ("model.onnx.data", &[7; 9_000_000])]);
+    let pinned =
+        plant(&front, "iris", &[("model.onnx", &digits()), ("model.onnx.data", &vec![7; 9_000_000])]);
     front.switch(|switches| switches.blob = BlobFault::Slow);
     let began = std::time::Instant::now();
     let heard = init_error(environment(&front, folder.path(), &format!("iris=oci://HOST/iris@{pinned}")));

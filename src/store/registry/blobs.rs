@@ -86,9 +86,9 @@ impl Registry {
         };
         let left = partial.left();
         let mut hasher = partial.take_hasher();
-        let (to_hash, mut hashed) = mpsc::channel::<Bytes>(WAITING);
+        let (to_hash, mut copies) = mpsc::channel::<Bytes>(WAITING);
         let hashing = spawn_blocking(move || {
-            while let Some(piece) = hashed.blocking_recv() {
+            while let Some(piece) = copies.blocking_recv() {
                 hasher.update(&piece);
             }
             hasher
