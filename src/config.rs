@@ -92,11 +92,11 @@ pub struct Packages {
     /// Size of that folder, at most; the least recently used packages go first
     #[arg(long, value_name = "SIZE", default_value = "2GiB", value_parser = values::size)]
     pub cache_limit: usize,
-    /// Registries spoken to without TLS: comma-separated HOST[:PORT], loopback for this machine, or none
+    /// Registries spoken to without TLS: comma-separated HOST or HOST:PORT, loopback for this machine, or none
     // The full path keeps clap from taking one flag per element: the last flag is the whole list.
     #[arg(long, value_name = "LIST", default_value = "loopback", value_parser = values::hosts)]
     pub plain_http: std::vec::Vec<String>,
-    /// Hosts that take ECR's credentials besides ECR's own: comma-separated HOST[:PORT], or none
+    /// Hosts that take ECR's credentials besides ECR's own: comma-separated HOST or HOST:PORT, or none
     #[arg(long, value_name = "LIST", default_value = "none", value_parser = values::hosts)]
     pub ecr_hosts: std::vec::Vec<String>,
     /// Docker's `config.json`: in `DOCKER_CONFIG`, else in `.docker` of `HOME`.

@@ -334,9 +334,9 @@ Options:
       --cache-limit <SIZE>
           Size of that folder, at most; the least recently used packages go first [env: TWOFOLD_CACHE_LIMIT] [default: 2GiB]
       --plain-http <LIST>
-          Registries spoken to without TLS: comma-separated HOST[:PORT], loopback for this machine, or none [env: TWOFOLD_PLAIN_HTTP] [default: loopback]
+          Registries spoken to without TLS: comma-separated HOST or HOST:PORT, loopback for this machine, or none [env: TWOFOLD_PLAIN_HTTP] [default: loopback]
       --ecr-hosts <LIST>
-          Hosts that take ECR's credentials besides ECR's own: comma-separated HOST[:PORT], or none [env: TWOFOLD_ECR_HOSTS] [default: none]
+          Hosts that take ECR's credentials besides ECR's own: comma-separated HOST or HOST:PORT, or none [env: TWOFOLD_ECR_HOSTS] [default: none]
       --admin <SWITCH>
           Loading and unloading of models by the repository API: on or off [env: TWOFOLD_ADMIN] [default: off]
       --body-limit <SIZE>
