@@ -1,5 +1,6 @@
 //! The tool beside the server, `twofold`: a function per task, in a file of its own.
 
+mod list;
 mod pack;
 mod pull;
 mod push;
@@ -20,6 +21,7 @@ pub fn run(command: &Command) -> ExitCode {
             push::run(&store(), path, reference, *create, from.as_deref(), &labels.annotations())
         }
         Task::Pull { reference, output } => pull::run(&store(), reference, output),
+        Task::List { repository } => list::run(&store(), repository),
     };
     // A reader that went away is no reason for another code.
     match done {

@@ -65,6 +65,11 @@ pub enum Task {
         #[arg(short, long, value_name = "FOLDER")]
         output: PathBuf,
     },
+    /// List a repository: digests, tags and sizes on ECR, the newest first; tags elsewhere
+    List {
+        /// HOST/REPOSITORY
+        repository: String,
+    },
 }
 
 /// Annotations of a package. None are made up: each one changes its digest.

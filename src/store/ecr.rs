@@ -108,6 +108,27 @@ impl Ecr {
         Ok(credentials)
     }
 
+    /// All images of a repository, the newest first.
+    pub(super) async fn images(&self, host: &str, repository: &str) -> Result<Vec<Image>, String> {
+        let place = self.place(host).unwrap_or_default();
+        let call = client(&place).await?.describe_images().set_registry_id(place.account);
+        let mut pages = call.repository_name(repository).into_paginator().items().send();
+        let mut images = Vec::new();
+        while let Some(image) = pages.next().await {
+            let image = image.map_err(|error| failed("DescribeImages", &error))?;
+            let mut tags = image.image_tags().to_vec();
+            tags.sort_unstable();
+            images.push(Image {
+                digest: image.image_digest().unwrap_or_default().to_owned(),
+                tags,
+                size: image.image_size_in_bytes().and_then(|size| u64::try_from(size).ok()),
+                pushed: image.image_pushed_at().map(aws_sdk_ecr::primitives::DateTime::secs),
+            });
+        }
+        images.sort_by(|a, b| b.pushed.cmp(&a.pushed).then_with(|| a.digest.cmp(&b.digest)));
+        Ok(images)
+    }
+
     /// Makes a repository whose tags cannot be moved and whose images are scanned. One that is there already is left as it is.
     pub(super) async fn create_repository(&self, host: &str, repository: &str) -> Result<(), String> {
         let Some(place) = self.place(host) else {
@@ -128,6 +149,19 @@ impl Ecr {
             Err(error) => Err(failed("CreateRepository", &error)),
         }
     }
+}
+
+/// An image of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// What pins it; empty where the registry does not list it.
+    pub digest: String,
+    /// Its tags, in order.
+    pub tags: Vec<String>,
+    /// Its size in bytes, where the registry lists it.
+    pub size: Option<u64>,
+    /// When it was pushed, in seconds since the Unix epoch, where the registry lists it.
+    pub pushed: Option<i64>,
 }
 
 async fn client(place: &Place) -> Result<Client, String> {

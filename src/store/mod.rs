@@ -21,6 +21,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use digest::Digest;
+pub use ecr::Image;
 pub use error::{Error, ErrorKind};
 pub use package::{Manifest, Package};
 pub use reference::{Artifact, Reference};

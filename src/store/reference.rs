@@ -113,6 +113,17 @@ impl Artifact {
         }
     }
 
+    /// Reads `HOST/REPOSITORY` alone: all artifacts of a repository.
+    pub fn parse_repository(text: &str) -> Result<Self, Error> {
+        // Any digest makes it whole.
+        let whole = Self::parse(&format!("{text}@{}", Digest::of(b"")));
+        match whole {
+            Ok(artifact) if artifact.tag.is_none() => Ok(Self { digest: None, ..artifact }),
+            Ok(_) => Err(Error::new(ErrorKind::Reference, text, "expected HOST/REPOSITORY without a tag")),
+            Err(reason) => Err(Error::new(ErrorKind::Reference, text, reason)),
+        }
+    }
+
     /// The digest, else the tag: the last part of a manifest's address.
     pub(super) fn pointer(&self) -> String {
         match (&self.digest, &self.tag) {

@@ -18,7 +18,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
 
 use super::Digest;
-use super::package::{Blob, MANIFEST_LIMIT, MANIFEST_TYPE};
+use super::package::{Blob, MANIFEST_LIMIT, MANIFEST_TYPE, excerpt};
 use super::reference::Artifact;
 
 use access::Access;
@@ -216,6 +216,17 @@ impl Registry {
             return Err(Failure::Broken(reason.into()));
         }
         Ok(())
+    }
+
+    /// The tags of the repository, as far as the registry lists them in one answer.
+    pub(super) async fn tags(&self) -> Result<Vec<String>, Failure> {
+        let url = format!("{}/tags/list?n=1000", self.base);
+        let response = retry(async || self.send(|client| client.get(&url)).await).await?;
+        let list = document(response, MANIFEST_LIMIT, "the list of tags").await?;
+        let list: serde_json::Value = serde_json::from_slice(&list)
+            .map_err(|error| Failure::Broken(format!("the list of tags cannot be read: {error}")))?;
+        let tags = list.get("tags").and_then(serde_json::Value::as_array).into_iter().flatten();
+        Ok(tags.filter_map(|tag| tag.as_str().map(excerpt)).collect())
     }
 
     /// Whether a blob is in the repository.

@@ -1,5 +1,6 @@
 //! Packages on their way: packed into a layout, pushed to a registry, pulled into a folder.
 
+mod images;
 mod layout;
 mod pull;
 mod push;

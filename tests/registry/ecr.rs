@@ -2,7 +2,7 @@
 
 use crate::front::{BlobFault, Front};
 use crate::package::{DIGITS, digits, noise, plant};
-use crate::process::{Server, twofold};
+use crate::process::{Ended, Server, twofold};
 use crate::upstream::Upstream;
 
 fn ecr(upstream: Option<&Upstream>) -> Front {
@@ -92,6 +92,19 @@ fn a_push_knows_eccentricities() {
     let other = format!("{}/models/other:1", front.address);
     let mounted = push(&[DIGITS, &other, "--create", "--from", "models/iris"]);
     assert_eq!(mounted.stderr, "0 blobs sent, 3 mounted, 0 there already\n");
+
+    // Three images on two pages, the newest first.
+    let third = push(&[DIGITS, &format!("{}/models/iris:3", front.address), "--annotation", "a=b"]);
+    let listed = twofold(&environment, &["list", &format!("{}/models/iris", front.address)]).stdout;
+    let lines: Vec<&str> = listed.lines().collect();
+    assert_eq!(lines.len(), 3, "{listed}");
+    let begins =
+        |ended: &Ended, tag: &str| format!("{}  {tag}  ", ended.stdout.trim().split('@').nth(1).unwrap());
+    for (line, (ended, tag)) in lines.iter().zip([(&third, "3"), (&second, "2"), (&first, "1")]) {
+        assert!(line.starts_with(&begins(ended, tag)) && line.ends_with(" bytes"), "{listed}");
+    }
+    let elsewhere = twofold(&[], &["list", &format!("{}/models/iris", upstream.address)]);
+    assert_eq!(elsewhere.stdout, "1\n2\n3\n", "{}", elsewhere.stderr);
 
     let folder = tempfile::tempdir().unwrap();
     let mut serving = front.environment();

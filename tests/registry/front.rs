@@ -67,6 +67,8 @@ pub(crate) struct Shared {
     /// By path, in memory.
     pub(crate) files: Mutex<HashMap<String, Bytes>>,
     pub(crate) repositories: Mutex<HashSet<String>>,
+    /// Manifests that were pushed, as DescribeImages lists them, with their repositories.
+    images: Mutex<Vec<(String, Value)>>,
     /// `METHOD PATH` of all requests, and the targets of the JSON API.
     pub(crate) seen: Mutex<Vec<String>>,
     pub(crate) upstream: Option<String>,
@@ -88,6 +90,7 @@ impl Front {
             switches: Mutex::default(),
             files: Mutex::default(),
             repositories: Mutex::default(),
+            images: Mutex::default(),
             seen: Mutex::default(),
             upstream,
             storage: Mutex::default(),
@@ -249,6 +252,11 @@ async fn refuse_push(shared: &Shared, request: &mut Request) -> Option<Response>
             let text = format!("The image tag '{tag}' already exists and cannot be overwritten");
             return Some(error(400, "TAG_INVALID", &text));
         }
+        let image = json!({
+            "imageDigest": digest(&pushed), "imageTags": [tag], "imageSizeInBytes": pushed.len(),
+            "imagePushedAt": 1_700_000_000 + shared.images.lock().unwrap().len()
+        });
+        shared.images.lock().unwrap().push((repository.to_owned(), image));
         *request.body_mut() = Body::from(pushed);
     }
     None
@@ -372,6 +380,23 @@ fn api(shared: &Shared, target: &str, body: &Value) -> Response {
                 "expiresAt": expires.duration_since(UNIX_EPOCH).unwrap().as_secs_f64(),
                 "proxyEndpoint": "https://123456789012.dkr.ecr.eu-central-1.amazonaws.com",
             }] })
+        }
+        "DescribeImages" => {
+            // Two a page, so that there are several.
+            let images: Vec<_> = shared
+                .images
+                .lock()
+                .unwrap()
+                .iter()
+                .filter(|(repository, _)| *repository == name)
+                .map(|(_, image)| image.clone())
+                .collect();
+            let from = body["nextToken"].as_str().map_or(0, |token| token.parse().unwrap());
+            let page = &images[from..images.len().min(from + 2)];
+            match from + page.len() < images.len() {
+                true => json!({ "imageDetails": page, "nextToken": (from + page.len()).to_string() }),
+                false => json!({ "imageDetails": page }),
+            }
         }
         "CreateRepository" => {
             assert_eq!(body["imageTagMutability"], "IMMUTABLE");
