@@ -67,7 +67,7 @@ pub(crate) struct Shared {
     /// By path, in memory.
     pub(crate) files: Mutex<HashMap<String, Bytes>>,
     pub(crate) repositories: Mutex<HashSet<String>>,
-    /// Manifests that were pushed, as DescribeImages lists them, with their repositories.
+    /// Manifests that were pushed, as `DescribeImages` lists them, with their repositories.
     images: Mutex<Vec<(String, Value)>>,
     /// `METHOD PATH` of all requests, and the targets of the JSON API.
     pub(crate) seen: Mutex<Vec<String>>,
@@ -393,9 +393,10 @@ fn api(shared: &Shared, target: &str, body: &Value) -> Response {
                 .collect();
             let from = body["nextToken"].as_str().map_or(0, |token| token.parse().unwrap());
             let page = &images[from..images.len().min(from + 2)];
-            match from + page.len() < images.len() {
-                true => json!({ "imageDetails": page, "nextToken": (from + page.len()).to_string() }),
-                false => json!({ "imageDetails": page }),
+            if from + page.len() < images.len() {
+                json!({ "imageDetails": page, "nextToken": (from + page.len()).to_string() })
+            } else {
+                json!({ "imageDetails": page })
             }
         }
         "CreateRepository" => {
