@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 #![allow(clippy::print_stdout, clippy::cast_precision_loss)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -39,23 +39,27 @@ struct Spec {
     labels: Vec<serde_json::Value>,
 }
 
-/// Cases whose rows may differ, how many of them at most, and why.
+/// Rows of a case whose scores may be up to ten times the bound off. Here none are; but ONNX Runtime's own sums, and with them the
+/// models that are trained anew, depend on the processor.
+const SPARE: usize = 5;
+
+/// Cases whose rows may differ, how many of them at most, and why. Twice as many as do here, for the same reason.
 const KNOWN: [(&str, usize, &str); 15] = [
-    ("bernoulli_nb_2_unbinarized", 1, CANCELS),
-    ("kernel_pca_poly", 1, CANCELS),
-    ("multi_task_lasso_outputs", 1, CANCELS),
-    ("multinomial_nb_2_integers", 2, CANCELS),
-    ("multinomial_nb_10_integers", 7, CANCELS),
-    ("perceptron_10_raw_scores", 1, CANCELS),
-    ("perceptron_10_string_zipmap", 1, CANCELS),
-    ("plain_reducemean_float32", 1, CANCELS),
-    ("plain_reducesum_float32", 1, CANCELS),
-    ("plain_logsoftmax_float64", 20, "ONNX Runtime drops a NaN among doubles; the specification is silent"),
-    ("hand_linear_classes_3_probit", 2, PROBIT),
-    ("hand_linear_targets_1_probit", 2, PROBIT),
-    ("hand_linear_targets_3_probit", 2, PROBIT),
-    ("hand_tree_classes_3_probit", 105, PROBIT),
-    ("hand_trees_probit_1", 5, PROBIT),
+    ("bernoulli_nb_2_unbinarized", 4, CANCELS),
+    ("kernel_pca_poly", 4, CANCELS),
+    ("multi_task_lasso_outputs", 4, CANCELS),
+    ("multinomial_nb_2_integers", 6, CANCELS),
+    ("multinomial_nb_10_integers", 16, CANCELS),
+    ("perceptron_10_raw_scores", 4, CANCELS),
+    ("perceptron_10_string_zipmap", 4, CANCELS),
+    ("plain_reducemean_float32", 4, CANCELS),
+    ("plain_reducesum_float32", 4, CANCELS),
+    ("plain_logsoftmax_float64", 42, "ONNX Runtime drops a NaN among doubles; the specification is silent"),
+    ("hand_linear_classes_3_probit", 6, PROBIT),
+    ("hand_linear_targets_1_probit", 6, PROBIT),
+    ("hand_linear_targets_3_probit", 6, PROBIT),
+    ("hand_tree_classes_3_probit", 212, PROBIT),
+    ("hand_trees_probit_1", 12, PROBIT),
 ];
 
 const CANCELS: &str =
@@ -71,6 +75,8 @@ struct Seen {
     /// Rows that differ, and how the first does.
     differing: usize,
     first: Option<String>,
+    /// Rows that differ by less than ten times the bound, and in nothing but scores.
+    slightly: usize,
     /// Of |a - b| / max(1, |b|).
     largest: f64,
     /// Rows whose label differs while their best two scores are within the bound of each other.
@@ -83,6 +89,7 @@ impl Seen {
         self.rows += other.rows;
         self.near_ties += other.near_ties;
         self.differing += other.differing;
+        self.slightly += other.slightly;
         self.largest = self.largest.max(other.largest);
     }
 }
@@ -237,6 +244,7 @@ fn compare(
     let lost: Vec<bool> = nan_rows(inputs);
     seen.rows += expected.first().and_then(|tensor| tensor.shape().sizes().first()).copied().unwrap_or(1);
     let mut differing: BTreeMap<usize, String> = BTreeMap::new();
+    let mut slightly = BTreeSet::new();
     for ((spec, got), expected) in case.outputs.iter().zip(got).zip(expected) {
         let name = &spec.name;
         if (got.datatype(), got.shape()) != (expected.datatype(), expected.shape()) {
@@ -261,6 +269,8 @@ fn compare(
                 let bound = if case.rtol.is_some() { atol + rtol * b.abs() } else { rtol * b.abs().max(1.0) };
                 if (a - b).abs() <= bound {
                     seen.largest = seen.largest.max((a - b).abs() / b.abs().max(1.0));
+                } else if (a - b).abs() <= 10.0 * bound {
+                    slightly.insert(at / columns);
                 } else {
                     differing
                         .entry(at / columns)
@@ -290,6 +300,7 @@ fn compare(
         }
     }
     seen.differing += differing.len();
+    seen.slightly += slightly.iter().filter(|row| !differing.contains_key(row)).count();
     seen.first = seen.first.take().or_else(|| differing.into_values().next());
     Ok(())
 }
@@ -333,14 +344,21 @@ fn check_all(root: &Path) -> (Vec<String>, Vec<Seen>) {
         let known = KNOWN.iter().find(|(case, ..)| *case == name);
         let permitted = known.map_or(0, |&(_, rows, _)| rows);
         let seen = check(folder).and_then(|seen| {
-            let few = seen.differing <= permitted;
+            let few = seen.differing <= permitted && seen.slightly <= permitted.max(SPARE);
             let first = || seen.first.clone().unwrap_or_default();
-            if few { Ok(seen) } else { Err(format!("{} rows differ: {}", seen.differing, first())) }
+            let Seen { differing, slightly, .. } = seen;
+            if few {
+                Ok(seen)
+            } else {
+                Err(format!("{differing} rows differ, {slightly} slightly: {}", first()))
+            }
         });
         match seen {
             Ok(seen) => {
-                if let (Some((_, _, reason)), true) = (known, seen.differing > 0) {
-                    println!("{name}: {} of {} rows differ: {reason}", seen.differing, seen.rows);
+                if seen.differing + seen.slightly > 0 {
+                    let reason = known.map_or("this processor", |(_, _, reason)| *reason);
+                    let Seen { differing, slightly, rows, .. } = seen;
+                    println!("{name}: {differing} of {rows} rows differ, {slightly} slightly: {reason}");
                 }
                 all.add(&seen);
                 every.push(seen);
@@ -370,7 +388,8 @@ fn table(every: &[Seen]) -> Vec<String> {
         estimators.entry(&seen.estimator).or_default().add(seen);
     }
     let line = |(estimator, seen): (&&str, &Seen)| {
-        let Seen { cases, rows, largest, near_ties, differing, .. } = seen;
+        let Seen { cases, rows, largest, near_ties, differing, slightly, .. } = seen;
+        let differing = differing + slightly;
         format!("| {estimator} | {cases} | {rows} | {largest:.1e} | {near_ties} | {differing} |")
     };
     estimators.iter().map(line).collect()

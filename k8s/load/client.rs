@@ -14,9 +14,9 @@ use tokio::net::{TcpSocket, TcpStream, lookup_host};
 
 use crate::options::Options;
 
-/// The ports that Linux gives to clients.
-const FIRST_PORT: u16 = 32_768;
-const PORTS: u16 = 28_000;
+/// The ports that are taken: enough that at 400 a second none comes back within two minutes.
+const FIRST_PORT: u16 = 16_000;
+pub(crate) const PORTS: u16 = 49_000;
 
 /// A connection that is opened by its first request, and again after the server has ended it.
 #[derive(Default)]
@@ -90,12 +90,14 @@ async fn connect(options: &Options) -> Result<SendRequest<Full<Bytes>>, String> 
 }
 
 /// A connection from a port of its own: ports are taken in turn, as clients on hosts of their own would have them. Taken at random,
-/// one comes back within seconds, and the translation tables on the way may still hold what it last led to: a pod that is lost.
+/// one comes back within seconds, and for two minutes the translation tables on the way hold what an unanswered connection led to:
+/// a pod that is gone.
 async fn open(options: &Options) -> io::Result<TcpStream> {
     let mut last = io::Error::other("the host has no address");
     for address in lookup_host(&options.address).await? {
         for _ in 0..100 {
-            let port = FIRST_PORT + options.ports.fetch_add(1, Ordering::Relaxed) % PORTS;
+            let turn = options.ports.fetch_add(1, Ordering::Relaxed) % u32::from(PORTS);
+            let port = FIRST_PORT + u16::try_from(turn).unwrap_or_default();
             let (socket, from) = match address {
                 SocketAddr::V4(_) => (TcpSocket::new_v4()?, SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))),
                 SocketAddr::V6(_) => (TcpSocket::new_v6()?, SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))),

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU16;
+use std::sync::atomic::AtomicU32;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
+
+use crate::client::PORTS;
 
 pub(crate) struct Options {
     /// HOST:PORT
@@ -24,7 +26,7 @@ pub(crate) struct Options {
     pub(crate) rate: u32,
     pub(crate) timeout: Duration,
     /// How many ports were taken.
-    pub(crate) ports: AtomicU16,
+    pub(crate) ports: AtomicU32,
 }
 
 impl Options {
@@ -41,8 +43,7 @@ impl Options {
             new: 4,
             rate: 800,
             timeout: Duration::from_secs(5),
-            // Not where the last run began.
-            ports: AtomicU16::new(first_port()),
+            ports: AtomicU32::new(first_port()),
         };
         while let Some(flag) = arguments.next() {
             let value = arguments.next().ok_or_else(|| format!("{flag}: a value is missing"))?;
@@ -93,7 +94,8 @@ fn number(flag: &str, value: &str) -> Result<u32, String> {
     value.parse().map_err(|_| format!("{flag}: expected a whole number instead of '{value}'"))
 }
 
-fn first_port() -> u16 {
+/// By the clock, so that a run begins behind the ports of the last one.
+fn first_port() -> u32 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u16::try_from(now.as_millis() % 28_000).unwrap_or_default()
+    u32::try_from(now.as_micros() / 2_500 % u128::from(PORTS)).unwrap_or_default()
 }

@@ -69,7 +69,9 @@ class Found:
         return sorted(set(names) - set(self.made))
 
     def unlisted(self):
-        """What differs from LISTS.md; it is made with whole cases, so a faulty script does not pass as a refusal."""
+        """What differs from LISTS.md is printed: some of it depends on the processor that trains. Another number of cases that were
+        made, refused or left out is a fault: so a faulty script does not pass as a refusal.
+        """
         listed, found = FILE.read_text().splitlines(), self.text().splitlines()
         for line in found:
             if line not in listed:
@@ -77,7 +79,8 @@ class Found:
         for line in listed:
             if line not in found:
                 print(f"only in {FILE.name}: {line[:300]}")
-        return [f"{FILE.name} differs"] if listed != found else []
+        told = any(f" {self.summary()};" in line for line in listed)
+        return [] if told else [f"{FILE.name} does not say: {self.summary()}"]
 
     def text(self):
         """The file."""

@@ -3,7 +3,8 @@
     python models/zoo/speed.py --out target/speed    a folder a model: model.onnx, and rows.oip with the inputs and no outputs
 
 Of a size that people train: 2,000 rows of 20 columns, 100 trees grown as far as each library grows them by itself. Scores are
-plain tensors, without ZipMap, so that both engines write the same.
+plain tensors, without ZipMap, so that both engines write the same. `large`, for the time and the memory of loading, is a forest of
+100 MB that nobody trained: full trees of random tests.
 """
 
 import argparse
@@ -77,6 +78,40 @@ def digits():
     return model, {model.graph.input[0].name: rng.integers(0, 17, (ROWS, 64)).astype(np.float32)}
 
 
+def large(trees=45, depth=15):
+    """Full trees as an array holds them: the children of node n are 2n + 1 and 2n + 2."""
+    rng = np.random.default_rng(8)
+    count, inner = 2 ** (depth + 1) - 1, 2**depth - 1
+    is_leaf = np.arange(count) >= inner
+    child = lambda offset: np.tile(np.where(is_leaf, 0, 2 * np.arange(count) + offset), trees)
+    leaves = np.tile(np.flatnonzero(is_leaf), trees)
+    owner = np.repeat(np.arange(trees), count - inner)
+    node = onnx.helper.make_node(
+        "TreeEnsembleRegressor",
+        ["input"],
+        ["scores"],
+        domain="ai.onnx.ml",
+        name="large",
+        n_targets=1,
+        nodes_treeids=np.repeat(np.arange(trees), count).tolist(),
+        nodes_nodeids=np.tile(np.arange(count), trees).tolist(),
+        nodes_featureids=rng.integers(0, 20, count * trees).tolist(),
+        nodes_modes=np.tile(np.where(is_leaf, "LEAF", "BRANCH_LEQ"), trees).tolist(),
+        nodes_values=rng.standard_normal(count * trees).astype(np.float32).tolist(),
+        nodes_truenodeids=child(1).tolist(),
+        nodes_falsenodeids=child(2).tolist(),
+        target_treeids=owner.tolist(),
+        target_nodeids=leaves.tolist(),
+        target_ids=[0] * len(leaves),
+        target_weights=rng.standard_normal(len(leaves)).astype(np.float32).tolist(),
+    )
+    row = onnx.helper.make_tensor_value_info("input", onnx.TensorProto.FLOAT, [None, 20])
+    scores = onnx.helper.make_tensor_value_info("scores", onnx.TensorProto.FLOAT, [None, 1])
+    graph = onnx.helper.make_graph([node], "large", [row], [scores])
+    opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("ai.onnx.ml", 3)]
+    return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8), {"input": data(2)[2]}
+
+
 CASES = {
     "forest": lambda: trained(RandomForestClassifier(100, random_state=1), 2, convert.sklearn),
     "boosting": lambda: trained(GradientBoostingClassifier(n_estimators=20, random_state=1), 10, convert.sklearn),
@@ -85,6 +120,7 @@ CASES = {
     "logistic": lambda: trained(make_pipeline(StandardScaler(), LogisticRegression()), 2, convert.sklearn),
     "parcels": parcels,
     "digits": digits,
+    "large": large,
 }
 
 

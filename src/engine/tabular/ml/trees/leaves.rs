@@ -1,7 +1,5 @@
 //! What the leaves of a forest hold.
 
-use std::collections::HashMap;
-
 use super::forest::LeafScores;
 use crate::engine::tabular::element::Number;
 use crate::engine::tabular::kernel::Fallible;
@@ -17,15 +15,22 @@ pub(super) fn leaf_scores<T: Number>(
         // The converter of decision paths writes a leaf's weight once per class, and counts on ONNX Runtime's taking one of them.
         scores.dedup_by_key(|&mut (leaf, ..)| leaf);
     }
-    let places: HashMap<usize, usize> = met.iter().enumerate().map(|(place, &leaf)| (leaf, place)).collect();
-    if let Some((leaf, ..)) = scores.iter().find(|(leaf, ..)| !places.contains_key(leaf)) {
+    // Leaves are numbers of nodes, so a list is as good as a table, and several times as fast.
+    let mut places = vec![None; met.iter().max().map_or(0, |&last| last + 1)];
+    for (place, &leaf) in met.iter().enumerate() {
+        if let Some(at) = places.get_mut(leaf) {
+            *at = Some(place);
+        }
+    }
+    let place_of = |leaf: usize| places.get(leaf).copied().flatten();
+    if let Some((leaf, ..)) = scores.iter().find(|(leaf, ..)| place_of(*leaf).is_none()) {
         return Err(format!("tree node {leaf} has a weight and is no leaf of a tree"));
     }
     let mut ranges = vec![0..0; met.len()];
     let mut start = 0;
     for run in scores.chunk_by(|a, b| a.0 == b.0) {
-        let place = run.first().and_then(|(leaf, ..)| places.get(leaf));
-        if let Some(range) = place.and_then(|&place| ranges.get_mut(place)) {
+        let place = run.first().and_then(|(leaf, ..)| place_of(*leaf));
+        if let Some(range) = place.and_then(|place| ranges.get_mut(place)) {
             *range = start..start + run.len();
         }
         start += run.len();
@@ -36,7 +41,8 @@ pub(super) fn leaf_scores<T: Number>(
         && ranges.iter().all(|range| range.len() == 1)
         && scores.iter().all(|&(_, own, _)| own == target)
     {
-        let values = ranges.iter().flat_map(|range| of(range).iter().map(|&(.., value)| value)).collect();
+        let mut values = Vec::with_capacity(ranges.len());
+        values.extend(ranges.iter().flat_map(|range| of(range).iter().map(|&(.., value)| value)));
         return Ok(LeafScores::One { target, values });
     }
     let (mut starts, mut flat) = (vec![0], Vec::with_capacity(scores.len()));
