@@ -90,6 +90,10 @@ class Resolver:
                 return self.mappings[table][row][column]
             if kind == "Fn::Sub":
                 return self.substituted(of)
+            if kind == "Fn::Join":
+                # A list parameter is given as CloudFormation takes it, in one text.
+                separator, parts = of[0], self.value(of[1])
+                return parts.replace(",", separator) if isinstance(parts, str) else separator.join(parts)
         pairs = {key: self.value(item) for key, item in value.items()}
         return {key: item for key, item in pairs.items() if item is not ABSENT}
 

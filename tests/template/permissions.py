@@ -75,7 +75,8 @@ def main():
     found = set()
     for auth_type in ("AWS_IAM", "NONE"):
         for tracing in ("Active", "PassThrough"):
-            found |= set(given(expand.resolved({"AuthType": auth_type, "Tracing": tracing})["Resources"]))
+            parameters = {"AuthType": auth_type, "Tracing": tracing, "ModelRepositories": "${ModelRepositories}"}
+            found |= set(given(expand.resolved(parameters)["Resources"]))
     for bootstrap in sorted((expand.ROOT / ".github").glob("bootstrap*.yaml")):
         found |= set(given(yaml_parse(bootstrap.read_text())["Resources"]))
     if "--print" in sys.argv:
