@@ -161,11 +161,49 @@ fn the_server_runs_with_nothing_that_it_does_not_need() {
     );
     assert_eq!(of_pod(BASE, "/automountServiceAccountToken"), false);
     assert_eq!(of_pod(BASE, "/enableServiceLinks"), false);
-    let mounts = container()["volumeMounts"].clone();
-    assert_eq!(mounts, json!([{"name": of_pod(BASE, "/volumes/0/name"), "mountPath": "/tmp"}]));
+    let mount = |at: usize, path: &str| json!({"name": of_pod(BASE, &format!("/volumes/{at}/name")), "mountPath": path});
+    assert_eq!(
+        container()["volumeMounts"],
+        json!([mount(0, "/tmp"), mount(1, &settings(BASE)["TWOFOLD_CACHE"])])
+    );
     let labels = at(&yaml("k8s/base/namespace.yaml"), "/metadata/labels").clone();
     for mode in ["enforce", "audit", "warn"] {
         assert_eq!(labels[format!("pod-security.kubernetes.io/{mode}")], "restricted");
+    }
+}
+
+#[test]
+fn the_cache_evicts_packages_before_kubernetes_evicts_the_pod() {
+    let mebibytes = |size: &str| match size.strip_suffix("GiB") {
+        Some(size) => size.parse::<u64>().unwrap() * 1024,
+        None => size.strip_suffix("Mi").unwrap().parse().unwrap(),
+    };
+    let cache = mebibytes(&settings(BASE)["TWOFOLD_CACHE_LIMIT"]);
+    let volume = of_pod(BASE, "/volumes/1/emptyDir/sizeLimit");
+    assert!(cache < mebibytes(volume.as_str().unwrap()), "{cache} MiB, {volume}");
+}
+
+/// Both homes pull by the same three actions; the function's are in tests/template/permissions.txt.
+#[test]
+fn the_pods_role_may_pull_and_nothing_else() {
+    let policy: Value = serde_json::from_str(&read("k8s/overlays/eks/pull-policy.json")).unwrap();
+    let mut allowed = BTreeMap::new();
+    for statement in policy["Statement"].as_array().unwrap() {
+        assert_eq!(statement["Effect"], "Allow");
+        let actions =
+            statement["Action"].as_array().cloned().unwrap_or_else(|| vec![statement["Action"].clone()]);
+        allowed.extend(
+            actions.iter().map(|action| (action.as_str().unwrap().to_owned(), statement["Resource"].clone())),
+        );
+    }
+    let listed = read("tests/template/permissions.txt");
+    let listed = listed.lines().filter_map(|line| line.strip_prefix("Role | Allow ecr:")?.split(" |").next());
+    assert_eq!(
+        allowed.keys().cloned().collect::<Vec<_>>(),
+        listed.map(|action| format!("ecr:{action}")).collect::<Vec<_>>()
+    );
+    for (action, resource) in allowed {
+        assert_eq!(resource == "*", action == "ecr:GetAuthorizationToken", "{action}");
     }
 }
 
@@ -214,6 +252,8 @@ fn no_file_is_forgotten() {
             name(file);
         }
         named.remove("../../base");
+        // Not the cluster's: what the pod's role in AWS is given.
+        named.extend((folder == OVERLAYS[1]).then(|| "pull-policy.json".to_owned()));
         let files =
             fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         assert_eq!(files.collect::<BTreeSet<_>>(), named, "{folder}");
