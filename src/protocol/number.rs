@@ -89,7 +89,6 @@ pub(super) fn plain(text: &[u8], room: usize, mut take: impl FnMut(f64, bool) ->
                 at = end + 1;
                 continue;
             }
-            short = false;
         }
         let Some((value, exact, end)) = plain_one(text, start) else { break };
         if text.get(end) != Some(&b',') || !take(value, exact) {
