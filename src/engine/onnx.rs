@@ -1,8 +1,12 @@
 //! The part of an ONNX file that is read here: the messages of `onnx.proto` (IR version 13) with the fields that matter,
 //! under the numbers that it gives them. Raw data is shared with the file's buffer, not copied.
 
+mod attribute;
+
 use bytes::Bytes;
 use prost::Message;
+
+pub(super) use attribute::Attribute;
 
 use super::{LoadError, LoadErrorKind};
 
@@ -61,9 +65,9 @@ pub(super) struct Node {
     pub(super) domain: String,
 }
 
-/// `AttributeProto`
+/// What an [`Attribute`] has.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Attribute {
+pub(super) struct Fields {
     #[prost(string, tag = "1")]
     pub(super) name: String,
     #[prost(float, optional, tag = "2")]
@@ -80,8 +84,6 @@ pub(super) struct Attribute {
     pub(super) floats: Vec<f32>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub(super) ints: Vec<i64>,
-    #[prost(bytes = "bytes", repeated, tag = "9")]
-    pub(super) strings: Vec<Bytes>,
     #[prost(message, repeated, tag = "11")]
     pub(super) graphs: Vec<Graph>,
     /// Which of the fields holds the value: 2 = `i`, 4 = `t`, 5 = `g`, 7 = `ints`, 10 = `graphs`.

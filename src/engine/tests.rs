@@ -2,8 +2,8 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::onnx::{
-    Attribute, Constant, Dimension, Graph, Model, Node, OperatorSet, TensorShape, TensorType, ValueInfo,
-    ValueType, data_type,
+    Attribute, Constant, Dimension, Fields, Graph, Model, Node, OperatorSet, TensorShape, TensorType,
+    ValueInfo, ValueType, data_type,
 };
 use super::*;
 use crate::tensor::{Data, Datatype, Shape, TensorSpec};
@@ -166,13 +166,18 @@ fn constants_beyond_32_bits_are_refused_by_name() {
 
     // The same from a Constant node, by its tensor and by its integers.
     for attribute in [
-        Attribute {
+        Attribute::from(Fields {
             name: "value".into(),
             t: Some(int64("", &[1, 1 << 31])),
             r#type: 4,
-            ..Attribute::default()
-        },
-        Attribute { name: "value_ints".into(), ints: vec![1, 1 << 31], r#type: 7, ..Attribute::default() },
+            ..Fields::default()
+        }),
+        Attribute::from(Fields {
+            name: "value_ints".into(),
+            ints: vec![1, 1 << 31],
+            r#type: 7,
+            ..Fields::default()
+        }),
     ] {
         let mut graph = with(int64("unused", &[0]));
         graph.node.insert(0, Node { attribute: vec![attribute], ..node("Constant", &[], "c") });
@@ -251,11 +256,8 @@ fn every_missing_operator_is_named_also_inside_branches() {
         output: vec![value("b", data_type::FLOAT, &["n", "2"])],
         ..Graph::default()
     };
-    let attribute = |name: &str, graph| Attribute {
-        name: name.to_owned(),
-        g: Some(graph),
-        r#type: 5,
-        ..Attribute::default()
+    let attribute = |name: &str, graph| {
+        Attribute::from(Fields { name: name.to_owned(), g: Some(graph), r#type: 5, ..Fields::default() })
     };
     let mut choice = node("If", &["flag"], "z");
     choice.attribute = vec![

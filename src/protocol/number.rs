@@ -72,6 +72,8 @@ pub(super) fn scan(text: &[u8]) -> Option<(Decimal<'_>, usize)> {
 #[inline]
 pub(super) fn plain(text: &[u8], room: usize, mut take: impl FnMut(f64, bool) -> bool) -> usize {
     let mut at = 0;
+    // Elements are like the one before.
+    let mut short = true;
     for _ in 0..room {
         let mut start = at;
         if text.get(start) == Some(&b' ') {
@@ -79,13 +81,57 @@ pub(super) fn plain(text: &[u8], room: usize, mut take: impl FnMut(f64, bool) ->
             std::hint::cold_path();
             start += 1;
         }
+        if short {
+            if let Some((value, end)) = short_one(text, start) {
+                if !take(value, true) {
+                    break;
+                }
+                at = end + 1;
+                continue;
+            }
+        }
         let Some((value, exact, end)) = plain_one(text, start) else { break };
         if text.get(end) != Some(&b',') || !take(value, exact) {
             break;
         }
+        short = end - start < 8;
         at = end + 1;
     }
     at
+}
+
+/// One number that ends with a comma within eight bytes, as pixels and counts do, and where the comma is. It is exact.
+#[inline]
+#[allow(clippy::cast_precision_loss)] // seven digits at most
+fn short_one(text: &[u8], start: usize) -> Option<(f64, usize)> {
+    let chunk = eight(text, start)?;
+    let length = first_of(chunk ^ (EACH * u64::from(b',')));
+    if length == 8 {
+        return None;
+    }
+    let negative = chunk & 0xff == u64::from(b'-');
+    let sign = usize::from(negative);
+    // Without the sign, and zeros behind the number.
+    let (digits, count) = (chunk >> (8 * sign), length.checked_sub(sign)?);
+    let digits = (digits & below(count)) | ((EACH * 0x30) & !below(count));
+    let others = not_digits(digits);
+    let (whole, magnitude) = if others == 0 {
+        (count, integer_of(digits, count) as f64)
+    } else {
+        let whole = others.trailing_zeros() as usize / 8;
+        let fraction = count.checked_sub(whole + 1)?;
+        let is_point = (digits >> (8 * whole)) & 0xff == u64::from(b'.');
+        if others & (others - 1) != 0 || !is_point || fraction == 0 {
+            return None;
+        }
+        // The digits behind the point move to its place.
+        let digits = (digits & below(whole)) | ((digits >> (8 * whole) >> 8) << (8 * whole));
+        (whole, integer_of(digits, whole + fraction) as f64 / POWERS.get(fraction)?)
+    };
+    if whole == 0 || (whole > 1 && digits & 0xff == u64::from(b'0')) {
+        return None;
+    }
+    Some((f64::from_bits(magnitude.to_bits() | u64::from(negative) << 63), start + length))
 }
 
 /// One number, whether it is exact, and where it ends.
@@ -144,10 +190,33 @@ fn eight(text: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*text.get(at..)?.first_chunk()?))
 }
 
+/// A byte's value times this is that value in each of eight bytes.
+const EACH: u64 = 0x0101_0101_0101_0101;
+
+/// Which of eight bytes is the first that is zero; 8 if none is.
+#[inline]
+fn first_of(chunk: u64) -> usize {
+    // A borrow reaches only bytes behind the first of those.
+    (chunk.wrapping_sub(EACH) & !chunk & (EACH * 0x80)).trailing_zeros() as usize / 8
+}
+
+/// The bits of the first `count` of eight bytes, of which there are less than eight.
+#[inline]
+fn below(count: usize) -> u64 {
+    (1 << (8 * count)) - 1
+}
+
+/// The high bits of those of eight bytes that are not digits.
+#[inline]
+fn not_digits(chunk: u64) -> u64 {
+    let digits = chunk ^ (EACH * 0x30);
+    // Without the high bits no byte carries into the next.
+    ((digits & (EACH * 0x7f)).wrapping_add(EACH * 0x76) | digits) & (EACH * 0x80)
+}
+
 /// How many of eight bytes are digits before the first that is not.
 #[inline]
 fn leading_digits(chunk: u64) -> usize {
-    const EACH: u64 = 0x0101_0101_0101_0101;
     let digits = chunk ^ (EACH * 0x30);
     // The high bit of a byte is set where it is not below ten. A carry reaches only bytes behind the first of those.
     let others = (digits.wrapping_add(EACH * 0x76) | digits) & (EACH * 0x80);

@@ -181,6 +181,34 @@ fn plain_numbers_are_read_in_one_go_and_round_as_the_standard_library_rounds_the
 }
 
 #[test]
+fn of_all_short_texts_those_are_read_in_one_go_that_are_numbers_without_an_exponent() {
+    const SIGNS: [&str; 9] = ["0", "1", "9", ".", "-", "e", " ", ":", "\u{b9}"];
+    let (mut texts, mut read) = (vec![String::new()], 0);
+    for _ in 0..5 {
+        texts = texts.iter().flat_map(|text| SIGNS.map(|sign| format!("{text}{sign}"))).collect();
+        for text in &texts {
+            // A space in front belongs to the list.
+            let bare = text.strip_prefix(' ').unwrap_or(text);
+            let whole = number::scan(bare.as_bytes()).filter(|(_, length)| *length == bare.len());
+            let expected = whole.filter(|_| !bare.contains('e')).map(|_| bare.parse::<f64>().unwrap());
+            for behind in ["                    ", "9,9,9,9,9,9,9,9,9,9,9", ",,,,,,,,,,,,,,,,,,,"] {
+                let (values, length) = plain(&format!("{text},{behind}"), 1);
+                match values.first() {
+                    Some((value, exact)) => {
+                        let expected = expected.unwrap_or_else(|| panic!("{text}: {value}"));
+                        assert_eq!((value.to_bits(), *exact), (expected.to_bits(), true), "{text}");
+                        assert_eq!(length, text.len() + 1);
+                        read += 1;
+                    }
+                    None => assert_eq!(expected, None, "{text}"),
+                }
+            }
+        }
+    }
+    assert!(read > 1_000, "{read}");
+}
+
+#[test]
 fn what_is_no_number_of_json_is_none() {
     for text in [
         "",

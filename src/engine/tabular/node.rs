@@ -109,9 +109,9 @@ impl<'a> Op<'a> {
 
     /// Empty where the attribute is not given.
     pub(super) fn strings(&self, name: &str) -> Fallible<Vec<&'a str>> {
-        let strings = self.attribute(name).map_or(&[][..], |attribute| &attribute.strings);
+        let strings = self.attribute(name).into_iter().flat_map(|attribute| attribute.strings.iter());
         let text = |bytes| std::str::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8"));
-        strings.iter().map(|bytes| text(bytes)).collect()
+        strings.map(|bytes| text(bytes)).collect()
     }
 
     pub(super) fn tensor(&self, name: &str) -> Fallible<Option<Tensor>> {

@@ -7,8 +7,8 @@ use std::time::Instant;
 use super::plain::Dense;
 use super::*;
 use crate::engine::onnx::{
-    Attribute, Constant, Dimension, Graph, Model, Node, OperatorSet, TensorShape, TensorType, ValueInfo,
-    ValueType, data_type,
+    Attribute, Constant, Dimension, Fields, Graph, Model, Node, OperatorSet, TensorShape, TensorType,
+    ValueInfo, ValueType, data_type,
 };
 use crate::engine::{Engine, Source, Spread, infer, load};
 use crate::tensor::{Data, Datatype, Shape, Strings, Tensor};
@@ -169,16 +169,17 @@ fn value(name: &str, elem_type: i32, dims: &[Option<i64>]) -> ValueInfo {
 }
 
 fn ints(name: &str, values: &[i64]) -> Attribute {
-    Attribute { name: name.into(), ints: values.to_vec(), r#type: 7, ..Attribute::default() }
+    Attribute::from(Fields { name: name.into(), ints: values.to_vec(), r#type: 7, ..Fields::default() })
 }
 
 fn floats_of(name: &str, values: &[f32]) -> Attribute {
-    Attribute { name: name.into(), floats: values.to_vec(), r#type: 6, ..Attribute::default() }
+    Attribute::from(Fields { name: name.into(), floats: values.to_vec(), r#type: 6, ..Fields::default() })
 }
 
 fn strings_of(name: &str, values: &[&str]) -> Attribute {
-    let strings = values.iter().map(|text| text.as_bytes().to_vec().into()).collect();
-    Attribute { name: name.into(), strings, r#type: 8, ..Attribute::default() }
+    let mut attribute = Attribute::from(Fields { name: name.into(), r#type: 8, ..Fields::default() });
+    attribute.strings = values.iter().map(|text| text.as_bytes().to_vec().into()).collect();
+    attribute
 }
 
 fn ml(op_type: &str, inputs: &[&str], outputs: &[&str], attribute: Vec<Attribute>) -> Node {
@@ -260,10 +261,15 @@ fn trees_that_are_none_are_refused_at_load_with_the_node() {
         (vec![floats_of("target_weights", &[1.0])], "its lists of target weights differ in length"),
         (
             vec![strings_of("nodes_modes", &["BRANCH_ODD", "LEAF", "LEAF"])],
-            "tree node 0: mode BRANCH_ODD is not known",
+            "tree node 0: mode 'BRANCH_ODD' is not known",
         ),
         (
-            vec![Attribute { name: "n_targets".into(), i: Some(-4), r#type: 2, ..Attribute::default() }],
+            vec![Attribute::from(Fields {
+                name: "n_targets".into(),
+                i: Some(-4),
+                r#type: 2,
+                ..Fields::default()
+            })],
             "n_targets is -4, not 1 to 65536",
         ),
         (vec![floats_of("base_values", &[1.0, 2.0])], "2 base values are not for 1 targets"),
@@ -337,8 +343,12 @@ fn an_attribute_of_the_wrong_type_is_refused_by_name() {
     };
     let said = refused(graph(ints("norm", &[1])));
     assert!(said.ends_with("node 'the Normalizer', ai.onnx.ml:Normalizer: norm is not a string"), "{said}");
-    let odd =
-        Attribute { name: "norm".into(), s: Some(b"L7".to_vec().into()), r#type: 3, ..Attribute::default() };
+    let odd = Attribute::from(Fields {
+        name: "norm".into(),
+        s: Some(b"L7".to_vec().into()),
+        r#type: 3,
+        ..Fields::default()
+    });
     assert!(
         refused(graph(odd)).ends_with("norm 'L7' is not known"),
         "{}",

@@ -100,7 +100,11 @@ fn damage_attribute(attribute: &mut Attribute, dice: &mut Dice) {
         2 => attribute.s = None,
         3 if attribute.t.is_some() => attribute.t.iter_mut().for_each(|tensor| damage_constant(tensor, dice)),
         3 | 4 => damage_list(&mut attribute.floats, dice, damage_float),
-        5 => damage_list(&mut attribute.strings, dice, damage_bytes),
+        5 => {
+            let mut strings = attribute.strings.iter().cloned().collect();
+            damage_list(&mut strings, dice, damage_bytes);
+            attribute.strings = strings.into_iter().collect();
+        }
         _ => {
             let length = attribute.ints.len();
             let inside = i64::try_from(dice.below(length)).unwrap();

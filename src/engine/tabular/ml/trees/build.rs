@@ -1,7 +1,7 @@
 //! From tests and children, in whatever lists they stand, to a forest. Nothing is believed: children must exist and not lead back
 //! to themselves, and every test is brought to the form that a forest walks.
 
-use super::forest::{Builder, End, Threshold};
+use super::forest::{Builder, End, Ends, Threshold};
 use crate::engine::tabular::kernel::Fallible;
 
 /// How a node tests its feature.
@@ -54,50 +54,75 @@ enum Met {
     Built(u32),
 }
 
-/// Walks through the trees from their roots and builds them. Gives the order in which leaves were met.
+/// What was met of nodes and of leaves in lists of their own.
+struct Seen {
+    nodes: Vec<Met>,
+    leaves: Vec<Met>,
+}
+
+impl Seen {
+    fn at(&mut self, child: Child) -> Fallible<&mut Met> {
+        let (met, place) = match child {
+            Child::Node(place) => (self.nodes.get_mut(place), place),
+            Child::Leaf(place) => (self.leaves.get_mut(place), place),
+        };
+        met.ok_or_else(|| format!("tree node or leaf {place} is not there"))
+    }
+}
+
+/// Walks through the trees from their roots and builds them; `leaves` = how many there are in a list of their own. `is_tree` = no
+/// node is a child of two, nor a root a child of any: then none is met twice, and nothing of it has to be remembered. Gives the
+/// order in which leaves were met.
 pub(super) fn build<T: Threshold>(
     tests: &impl Tests<T>,
     roots: &[Child],
     leaves: usize,
-) -> Fallible<(Builder<T>, Vec<usize>)> {
+    is_tree: bool,
+) -> Fallible<(Builder<T>, Vec<u32>)> {
     let mut builder = Builder::new();
     let mut order = Vec::new();
-    let (mut met, mut met_leaves) = (vec![Met::Not; tests.len()], vec![Met::Not; leaves]);
+    let mut seen =
+        (!is_tree).then(|| Seen { nodes: vec![Met::Not; tests.len()], leaves: vec![Met::Not; leaves] });
     // With ends: to be built there. Without: all below it is built.
-    let mut open: Vec<(Child, Option<Vec<End>>)> = Vec::new();
+    let mut open: Vec<(Child, Option<Ends>)> = Vec::new();
     for &root in roots {
-        open.push((root, Some(vec![End::Root])));
+        open.push((root, Some(Ends::One(End::Root))));
         while let Some((child, ends)) = open.pop() {
-            let (seen, place) = match child {
-                Child::Node(place) => (met.get_mut(place), place),
-                Child::Leaf(place) => (met_leaves.get_mut(place), place),
-            };
-            let seen = seen.ok_or_else(|| format!("tree node or leaf {place} is not there"))?;
-            let ends = match (*seen, ends) {
-                (Met::Open(number), None) => {
-                    *seen = Met::Built(number);
-                    continue;
+            let mut met = seen.as_mut().map(|seen| seen.at(child)).transpose()?;
+            let Some(ends) = ends else {
+                if let Some(met) = met
+                    && let Met::Open(number) = *met
+                {
+                    *met = Met::Built(number);
                 }
-                (Met::Open(_), Some(_)) => return Err(format!("tree node {place} leads back to itself")),
-                (Met::Built(number), Some(ends)) => {
+                continue;
+            };
+            let (Child::Node(place) | Child::Leaf(place)) = child;
+            match met.as_deref() {
+                Some(Met::Open(_)) => return Err(format!("tree node {place} leads back to itself")),
+                Some(&Met::Built(number)) => {
                     builder.link(&ends, number);
                     continue;
                 }
-                (Met::Not, Some(ends)) => ends,
-                (Met::Not | Met::Built(_), None) => continue,
-            };
+                Some(Met::Not) | None => {}
+            }
             let test = match child {
                 Child::Node(place) => Some(tests.at(place)?).filter(|test| test.mode != Mode::Leaf),
                 Child::Leaf(_) => None,
             };
             let Some(test) = test else {
-                *seen = Met::Built(builder.leaf(&ends)?);
-                order.push(place);
+                let number = builder.leaf(&ends)?;
+                if let Some(met) = &mut met {
+                    **met = Met::Built(number);
+                }
+                order.push(u32::try_from(place).map_err(|_| "it has more than 2^32 leaves")?);
                 continue;
             };
-            *seen = Met::Open(builder.next());
+            if let Some(met) = met {
+                *met = Met::Open(builder.next());
+                open.push((child, None));
+            }
             let (passed, failed) = expand(&mut builder, &test, &ends)?;
-            open.push((child, None));
             // The last in is the first out: then the first child of a node is its neighbour.
             open.push((test.failed, Some(failed)));
             open.push((test.passed, Some(passed)));
@@ -107,29 +132,25 @@ pub(super) fn build<T: Threshold>(
 }
 
 /// Brings a test to the one form. Gives the ends of those that pass it and of those that do not.
-fn expand<T: Threshold>(
-    builder: &mut Builder<T>,
-    test: &Test<T>,
-    ends: &[End],
-) -> Fallible<(Vec<End>, Vec<End>)> {
+fn expand<T: Threshold>(builder: &mut Builder<T>, test: &Test<T>, ends: &[End]) -> Fallible<(Ends, Ends)> {
     let &Test { feature, threshold, missing_passes: missing, .. } = test;
     Ok(match test.mode {
         Mode::LessOrEqual => {
             let node = builder.node(ends, feature, threshold, missing)?;
-            (vec![End::First(node)], vec![End::Second(node)])
+            (Ends::One(End::First(node)), Ends::One(End::Second(node)))
         }
         Mode::Less => {
             let node = builder.node(ends, feature, threshold.below(), missing)?;
-            (vec![End::First(node)], vec![End::Second(node)])
+            (Ends::One(End::First(node)), Ends::One(End::Second(node)))
         }
         // The opposite of a test that NaN does not pass: so NaN has to be sent to where it fails.
         Mode::GreaterOrEqual => {
             let node = builder.node(ends, feature, threshold.below(), !missing)?;
-            (vec![End::Second(node)], vec![End::First(node)])
+            (Ends::One(End::Second(node)), Ends::One(End::First(node)))
         }
         Mode::Greater => {
             let node = builder.node(ends, feature, threshold, !missing)?;
-            (vec![End::Second(node)], vec![End::First(node)])
+            (Ends::One(End::Second(node)), Ends::One(End::First(node)))
         }
         Mode::Equal => any_of(builder, feature, &[threshold], missing, ends)?,
         Mode::Member => any_of(builder, feature, &test.members, missing, ends)?,
@@ -148,13 +169,13 @@ fn any_of<T: Threshold>(
     members: &[T],
     missing: bool,
     ends: &[End],
-) -> Fallible<(Vec<End>, Vec<End>)> {
+) -> Fallible<(Ends, Ends)> {
     let mut passed = Vec::new();
     let mut open = ends.to_vec();
     if members.is_empty() {
         // Nothing is a member; a test that nothing passes keeps the form.
         let node = builder.node(&open, feature, T::from_f64(f64::NAN), missing)?;
-        return Ok((vec![End::First(node)], vec![End::Second(node)]));
+        return Ok((Ends::One(End::First(node)), Ends::One(End::Second(node))));
     }
     for (place, &member) in members.iter().enumerate() {
         let nan = missing && place == 0;
@@ -163,5 +184,5 @@ fn any_of<T: Threshold>(
         passed.push(End::Second(below));
         open = vec![End::Second(at_most), End::First(below)];
     }
-    Ok((passed, open))
+    Ok((Ends::Many(passed), Ends::Many(open)))
 }

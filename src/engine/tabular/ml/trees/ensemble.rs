@@ -84,10 +84,10 @@ pub(super) fn ensemble<T: Threshold>(op: &Op<'_>, targets: usize) -> Fallible<Fo
     }
     let roots =
         op.integers("tree_roots").iter().map(|place| child(&0, place)).collect::<Fallible<Vec<_>>>()?;
-    let (builder, met) = build(&lists, &roots, weights.len())?;
-    let reached: std::collections::HashSet<usize> = met.iter().copied().collect();
+    let (builder, met) = build(&lists, &roots, weights.len(), false)?;
+    let reached: std::collections::HashSet<u32> = met.iter().copied().collect();
     let mut scores = Vec::with_capacity(weights.len());
-    for (leaf, (&id, &weight)) in ids.iter().zip(&weights).enumerate() {
+    for (leaf, (&id, &weight)) in (0..).zip(ids.iter().zip(&weights)) {
         if reached.contains(&leaf) {
             scores.push((leaf, target(id, targets)?, weight));
         }

@@ -4,6 +4,9 @@
 //! Every test is brought to one form, `x <= threshold`, so that a walk has no branch but the end of its loop. Eight walks go on at
 //! once: of eight trees for one row, of eight rows in one tree. The processor waits for one's memory while it does another's.
 
+use std::ops::Deref;
+use std::slice;
+
 use crate::engine::tabular::element::Float;
 use crate::engine::tabular::kernel::Fallible;
 
@@ -161,6 +164,24 @@ pub(super) enum End {
     Root,
     First(u32),
     Second(u32),
+}
+
+/// The ends that lead to the same place; of nearly all places it is one.
+#[derive(Debug)]
+pub(super) enum Ends {
+    One(End),
+    Many(Vec<End>),
+}
+
+impl Deref for Ends {
+    type Target = [End];
+
+    fn deref(&self) -> &[End] {
+        match self {
+            Self::One(end) => slice::from_ref(end),
+            Self::Many(ends) => ends,
+        }
+    }
 }
 
 /// Puts a forest together, node by node.

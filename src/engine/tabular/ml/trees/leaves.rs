@@ -6,8 +6,8 @@ use crate::engine::tabular::kernel::Fallible;
 
 /// Scores by leaf, brought into the order in which leaves were met.
 pub(super) fn leaf_scores<T: Number>(
-    met: &[usize],
-    mut scores: Vec<(usize, u32, T)>,
+    met: &[u32],
+    mut scores: Vec<(u32, u32, T)>,
     targets: usize,
 ) -> Fallible<LeafScores<T>> {
     scores.sort_by_key(|&(leaf, ..)| leaf);
@@ -16,39 +16,50 @@ pub(super) fn leaf_scores<T: Number>(
         scores.dedup_by_key(|&mut (leaf, ..)| leaf);
     }
     // Leaves are numbers of nodes, so a list is as good as a table, and several times as fast.
-    let mut places = vec![None; met.iter().max().map_or(0, |&last| last + 1)];
-    for (place, &leaf) in met.iter().enumerate() {
-        if let Some(at) = places.get_mut(leaf) {
-            *at = Some(place);
+    let mut places = vec![u32::MAX; met.iter().max().map_or(0, |&last| last as usize + 1)];
+    for (place, &leaf) in (0..u32::MAX).zip(met) {
+        if let Some(at) = places.get_mut(leaf as usize) {
+            *at = place;
         }
     }
-    let place_of = |leaf: usize| places.get(leaf).copied().flatten();
+    let place_of = |leaf: u32| {
+        let place = places.get(leaf as usize).copied().filter(|&place| place != u32::MAX);
+        place.map(|place| place as usize)
+    };
     if let Some((leaf, ..)) = scores.iter().find(|(leaf, ..)| place_of(*leaf).is_none()) {
         return Err(format!("tree node {leaf} has a weight and is no leaf of a tree"));
     }
-    let mut ranges = vec![0..0; met.len()];
+    let too_many = |_| "it has too many weights";
+    // In the order of the leaves: where each one's scores begin, and how many they are.
+    let mut runs = vec![(0_u32, 0_u32); met.len()];
     let mut start = 0;
     for run in scores.chunk_by(|a, b| a.0 == b.0) {
+        let count = u32::try_from(run.len()).map_err(too_many)?;
         let place = run.first().and_then(|(leaf, ..)| place_of(*leaf));
-        if let Some(range) = place.and_then(|place| ranges.get_mut(place)) {
-            *range = start..start + run.len();
+        if let Some(own) = place.and_then(|place| runs.get_mut(place)) {
+            *own = (start, count);
         }
-        start += run.len();
+        start = start.checked_add(count).ok_or("it has too many weights")?;
     }
-    let of = |range: &std::ops::Range<usize>| scores.get(range.clone()).unwrap_or_default();
+    drop(places);
+    let of = |&(start, count): &(u32, u32)| {
+        let rest = scores.get(start as usize..).unwrap_or_default();
+        rest.get(..count as usize).unwrap_or_default()
+    };
     let target = scores.first().map(|&(_, target, _)| target);
     if let Some(target) = target
-        && ranges.iter().all(|range| range.len() == 1)
+        && runs.iter().all(|&(_, count)| count == 1)
         && scores.iter().all(|&(_, own, _)| own == target)
     {
-        let mut values = Vec::with_capacity(ranges.len());
-        values.extend(ranges.iter().flat_map(|range| of(range).iter().map(|&(.., value)| value)));
+        let mut values = Vec::with_capacity(runs.len());
+        values.extend(runs.iter().flat_map(|run| of(run).iter().map(|&(.., value)| value)));
         return Ok(LeafScores::One { target, values });
     }
-    let (mut starts, mut flat) = (vec![0], Vec::with_capacity(scores.len()));
-    for range in &ranges {
-        flat.extend(of(range).iter().map(|&(_, target, value)| (target, value)));
-        starts.push(u32::try_from(flat.len()).map_err(|_| "it has too many weights")?);
+    let (mut starts, mut flat) = (Vec::with_capacity(runs.len() + 1), Vec::with_capacity(scores.len()));
+    starts.push(0);
+    for run in &runs {
+        flat.extend(of(run).iter().map(|&(_, target, value)| (target, value)));
+        starts.push(u32::try_from(flat.len()).map_err(too_many)?);
     }
     Ok(LeafScores::Some { starts, scores: flat })
 }

@@ -1,13 +1,15 @@
 //! The lists that tell trees up to version 4 of ai.onnx.ml.
 
 use std::collections::HashMap;
+use std::mem;
 
 use super::build::{Child, Mode, Test, Tests, build};
 use super::forest::{Forest, Threshold};
 use super::leaves::{leaf_scores, target};
+use crate::engine::onnx::Attribute;
 use crate::engine::tabular::element::{Element, Number};
 use crate::engine::tabular::kernel::Fallible;
-use crate::engine::tabular::node::Op;
+use crate::engine::tabular::node::{Op, unknown};
 use crate::engine::tabular::plain::floats;
 
 /// Which lists say what leaves hold.
@@ -19,12 +21,12 @@ pub(super) enum Leaves {
 
 /// The lists that up to version 4 of ai.onnx.ml tell trees.
 struct Lists<'a, T> {
-    modes: Vec<&'a str>,
+    modes: Vec<Mode>,
     features: &'a [i64],
     thresholds: Vec<T>,
     missing: &'a [i64],
-    passed: Vec<usize>,
-    failed: Vec<usize>,
+    passed: Vec<u32>,
+    failed: Vec<u32>,
 }
 
 impl<T: Threshold> Tests<T> for Lists<'_, T> {
@@ -34,16 +36,7 @@ impl<T: Threshold> Tests<T> for Lists<'_, T> {
 
     fn at(&self, place: usize) -> Fallible<Test<T>> {
         let gone = || format!("tree node {place} is not there");
-        let mode = match *self.modes.get(place).ok_or_else(gone)? {
-            "LEAF" => Mode::Leaf,
-            "BRANCH_LEQ" => Mode::LessOrEqual,
-            "BRANCH_LT" => Mode::Less,
-            "BRANCH_GTE" => Mode::GreaterOrEqual,
-            "BRANCH_GT" => Mode::Greater,
-            "BRANCH_EQ" => Mode::Equal,
-            "BRANCH_NEQ" => Mode::NotEqual,
-            other => return Err(format!("tree node {place}: mode {other} is not known")),
-        };
+        let mode = *self.modes.get(place).ok_or_else(gone)?;
         let feature = self.features.get(place).and_then(|&feature| usize::try_from(feature).ok());
         Ok(Test {
             mode,
@@ -51,8 +44,8 @@ impl<T: Threshold> Tests<T> for Lists<'_, T> {
             threshold: self.thresholds.get(place).copied().ok_or_else(gone)?,
             members: Vec::new(),
             missing_passes: self.missing.get(place).is_some_and(|&passes| passes != 0),
-            passed: Child::Node(self.passed.get(place).copied().ok_or_else(gone)?),
-            failed: Child::Node(self.failed.get(place).copied().ok_or_else(gone)?),
+            passed: Child::Node(*self.passed.get(place).ok_or_else(gone)? as usize),
+            failed: Child::Node(*self.failed.get(place).ok_or_else(gone)? as usize),
         })
     }
 }
@@ -70,52 +63,120 @@ pub(super) fn base_values<T: Number>(op: &Op<'_>) -> Fallible<Vec<T>> {
     numbers(op, "base_values")
 }
 
+fn modes(op: &Op<'_>) -> Fallible<Vec<Mode>> {
+    let Some(Attribute { strings, .. }) = op.attribute("nodes_modes") else { return Ok(Vec::new()) };
+    let mut modes = Vec::with_capacity(strings.len());
+    for (place, word) in strings.iter().enumerate() {
+        modes.push(match word.as_ref() {
+            b"LEAF" => Mode::Leaf,
+            b"BRANCH_LEQ" => Mode::LessOrEqual,
+            b"BRANCH_LT" => Mode::Less,
+            b"BRANCH_GTE" => Mode::GreaterOrEqual,
+            b"BRANCH_GT" => Mode::Greater,
+            b"BRANCH_EQ" => Mode::Equal,
+            b"BRANCH_NEQ" => Mode::NotEqual,
+            other => {
+                return Err(unknown(&format!("tree node {place}: mode"), &String::from_utf8_lossy(other)));
+            }
+        });
+    }
+    Ok(modes)
+}
+
 /// Nodes by the numbers of their tree and their own.
-struct Index {
-    places: HashMap<(i64, i64), usize>,
-    /// Where nodes are numbered from 0 up in each tree, and trees follow each other: a tree's first place. It needs no table.
-    firsts: Option<HashMap<i64, (usize, usize)>>,
+enum Index {
+    /// Nodes are numbered from 0 up in each tree, and trees follow each other: a tree's first place, and how many nodes it has.
+    Regular(HashMap<i64, (u32, u32)>),
+    Table(HashMap<(i64, i64), u32>),
 }
 
 impl Index {
     fn new(trees: &[i64], nodes: &[i64]) -> Fallible<Self> {
         let mut firsts = HashMap::new();
+        let mut rest = nodes;
         let mut start = 0;
         let regular = trees.chunk_by(|a, b| a == b).all(|tree| {
-            let own = nodes.get(start..start + tree.len()).unwrap_or_default();
+            let Some((own, others)) = rest.split_at_checked(tree.len()) else { return false };
             let counted = own.iter().zip(0_i64..).all(|(&node, number)| node == number);
-            let new =
-                tree.first().is_some_and(|&number| firsts.insert(number, (start, tree.len())).is_none());
-            start += tree.len();
+            let count = u32::try_from(tree.len()).unwrap_or(u32::MAX);
+            let new = tree.first().is_some_and(|&number| firsts.insert(number, (start, count)).is_none());
+            (rest, start) = (others, start + count);
             counted && new
         });
         if regular {
-            return Ok(Self { places: HashMap::new(), firsts: Some(firsts) });
+            return Ok(Self::Regular(firsts));
         }
         let mut places = HashMap::with_capacity(nodes.len());
-        for (place, (&tree, &node)) in trees.iter().zip(nodes).enumerate() {
+        for (place, (&tree, &node)) in (0..).zip(trees.iter().zip(nodes)) {
             if places.insert((tree, node), place).is_some() {
                 return Err(format!("tree {tree} has two nodes {node}"));
             }
         }
-        Ok(Self { places, firsts: None })
+        Ok(Self::Table(places))
     }
 
-    fn place(&self, tree: i64, node: i64) -> Fallible<usize> {
-        let found = match &self.firsts {
-            Some(firsts) => firsts.get(&tree).and_then(|&(first, count)| {
-                Some(first + usize::try_from(node).ok().filter(|&node| node < count)?)
-            }),
-            None => self.places.get(&(tree, node)).copied(),
-        };
-        found.ok_or_else(|| format!("tree {tree} has no node {node}"))
+    /// Looks for one node after another: what they ask for is mostly in the tree of the one before.
+    fn finder(&self) -> impl FnMut(i64, i64) -> Fallible<u32> {
+        let mut last = None;
+        move |tree, node| {
+            let found = match self {
+                Self::Regular(firsts) => {
+                    if last.is_none_or(|(known, _)| known != tree) {
+                        last = firsts.get(&tree).map(|&nodes| (tree, nodes));
+                    }
+                    last.and_then(|(_, (first, count))| {
+                        Some(first + u32::try_from(node).ok().filter(|&node| node < count)?)
+                    })
+                }
+                Self::Table(places) => places.get(&(tree, node)).copied(),
+            };
+            found.ok_or_else(|| format!("tree {tree} has no node {node}"))
+        }
+    }
+}
+
+/// Whose child each node is: nobody's, one's, or that of several.
+struct Parents {
+    counts: Vec<u8>,
+}
+
+impl Parents {
+    fn add(&mut self, child: u32) {
+        if let Some(count) = self.counts.get_mut(child as usize) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// The nodes that are nobody's child: one in each tree.
+    fn roots(&self, trees: &[i64]) -> Fallible<Vec<Child>> {
+        let mut roots = Vec::new();
+        let mut rooted = HashMap::new();
+        let mut start = 0;
+        for tree in trees.chunk_by(|a, b| a == b) {
+            let Some(&number) = tree.first() else { continue };
+            let is_rooted = rooted.entry(number).or_insert(false);
+            let own = self.counts.get(start..start + tree.len()).unwrap_or_default();
+            for (place, _) in own.iter().enumerate().filter(|(_, parents)| **parents == 0) {
+                if mem::replace(is_rooted, true) {
+                    return Err(format!("tree {number} has two roots"));
+                }
+                roots.push(Child::Node(start + place));
+            }
+            start += tree.len();
+        }
+        match rooted.iter().find(|(_, is_rooted)| !**is_rooted) {
+            Some((tree, _)) => {
+                Err(format!("tree {tree} has no root: its nodes lead to each other in a circle"))
+            }
+            None => Ok(roots),
+        }
     }
 }
 
 /// Reads the trees of `TreeEnsembleClassifier` and `TreeEnsembleRegressor`.
 pub(super) fn forest<T: Threshold>(op: &Op<'_>, leaves: Leaves, targets: usize) -> Fallible<Forest<T>> {
     let (trees, nodes) = (op.integers("nodes_treeids"), op.integers("nodes_nodeids"));
-    let modes = op.strings("nodes_modes")?;
+    let modes = modes(op)?;
     let thresholds: Vec<T> = numbers(op, "nodes_values")?;
     let features = op.integers("nodes_featureids");
     let missing = op.integers("nodes_missing_value_tracks_true");
@@ -128,40 +189,28 @@ pub(super) fn forest<T: Threshold>(op: &Op<'_>, leaves: Leaves, targets: usize) 
     if count == 0 || targets == 0 {
         return Err("it has no nodes or no scores".into());
     }
+    if u32::try_from(count).is_err() {
+        return Err("it has more than 2^32 nodes".into());
+    }
     let index = Index::new(trees, nodes)?;
-    let mut is_child = vec![false; count];
-    let mut children = |numbers: &[i64]| -> Fallible<Vec<usize>> {
-        let mut places = Vec::with_capacity(count);
-        for ((&tree, &number), (place, mode)) in trees.iter().zip(numbers).zip(modes.iter().enumerate()) {
-            if *mode == "LEAF" {
-                places.push(place);
-                continue;
-            }
-            let child = index.place(tree, number)?;
-            if let Some(is_child) = is_child.get_mut(child) {
-                *is_child = true;
+    let mut parents = Parents { counts: vec![0; count] };
+    let mut children = |numbers: &[i64]| -> Fallible<Vec<u32>> {
+        let (mut places, mut find) = (Vec::with_capacity(count), index.finder());
+        for ((&tree, &number), mode) in trees.iter().zip(numbers).zip(&modes) {
+            let mut child = 0;
+            if *mode != Mode::Leaf {
+                child = find(tree, number)?;
+                parents.add(child);
             }
             places.push(child);
         }
         Ok(places)
     };
     let (passed, failed) = (children(passed)?, children(failed)?);
-    let mut roots = Vec::new();
-    let mut rooted = HashMap::new();
-    for (place, &tree) in trees.iter().enumerate() {
-        let known = rooted.entry(tree).or_insert(false);
-        if !is_child.get(place).copied().unwrap_or(true) {
-            if std::mem::replace(known, true) {
-                return Err(format!("tree {tree} has two roots"));
-            }
-            roots.push(Child::Node(place));
-        }
-    }
-    if let Some((tree, _)) = rooted.iter().find(|(_, rooted)| !**rooted) {
-        return Err(format!("tree {tree} has no root: its nodes lead to each other in a circle"));
-    }
+    let roots = parents.roots(trees)?;
+    let is_tree = parents.counts.iter().all(|&parents| parents <= 1);
     let lists = Lists { modes, features, thresholds, missing, passed, failed };
-    let (builder, met) = build(&lists, &roots, 0)?;
+    let (builder, met) = build(&lists, &roots, 0, is_tree)?;
 
     let kind = if leaves == Leaves::Classes { "class" } else { "target" };
     let list = |name: &str| op.integers(&format!("{kind}_{name}"));
@@ -170,9 +219,9 @@ pub(super) fn forest<T: Threshold>(op: &Op<'_>, leaves: Leaves, targets: usize) 
     if [own_trees.len(), own_nodes.len(), ids.len()] != [weights.len(); 3] {
         return Err(format!("its lists of {kind} weights differ in length"));
     }
-    let mut scores = Vec::with_capacity(weights.len());
+    let (mut scores, mut find) = (Vec::with_capacity(weights.len()), index.finder());
     for (((&tree, &node), &id), &weight) in own_trees.iter().zip(own_nodes).zip(ids).zip(&weights) {
-        scores.push((index.place(tree, node)?, target(id, targets)?, weight));
+        scores.push((find(tree, node)?, target(id, targets)?, weight));
     }
     builder.finish(leaf_scores(&met, scores, targets)?, targets)
 }
