@@ -90,15 +90,18 @@ pub struct Load {
     pub p99: f64,
 }
 
-/// Whether `wrk` is installed; says so where it is not.
-pub fn has_wrk() -> bool {
-    let found = Command::new("wrk").arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    if let Ok(mut child) = found {
-        let _ = child.wait();
-        return true;
+/// Whether these programs are installed; says so where one is not.
+pub fn has(programs: &[(&str, &str)]) -> bool {
+    let is_missing = |(program, _): &&(&str, &str)| {
+        let mut command = Command::new(program);
+        let found = command.arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        !found.is_ok_and(|mut child| child.wait().is_ok())
+    };
+    let missing = programs.iter().find(is_missing);
+    if let Some((program, how)) = missing {
+        eprintln!("NOT RUN: this bench needs {program} ({how})");
     }
-    eprintln!("NOT RUN: this bench needs wrk (apt-get install wrk)");
-    false
+    missing.is_none()
 }
 
 /// What is posted: a body, and the length of the JSON in front of raw tensors where there are any.
@@ -143,6 +146,27 @@ pub fn wrk(address: SocketAddr, path: &str, post: Option<&Post>, connections: u3
         line.and_then(|line| line.split_whitespace().nth(1)).unwrap_or_else(|| panic!("no {name} in {text}"))
     };
     Load { rate: field("Requests/sec:").parse().unwrap(), p99: milliseconds(field("99%")) }
+}
+
+/// The same load as [`wrk`]'s, by a generator that takes several times as much of the processor for each request.
+pub fn hey(address: SocketAddr, path: &str, post: Option<&Post>, connections: u32, seconds: u32) -> Load {
+    let mut command = Command::new("hey");
+    command.args(["-c", &connections.to_string(), "-z", &format!("{seconds}s"), "-disable-compression"]);
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    if let Some(post) = post {
+        file.write_all(&post.body).unwrap();
+        command.args(["-m", "POST", "-T", "application/json", "-D"]).arg(file.path());
+    }
+    let output = command.arg(format!("http://{address}{path}")).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let answers: Vec<_> = text.lines().filter(|line| line.trim_start().starts_with('[')).collect();
+    assert!(matches!(*answers, [line] if line.contains("[200]")), "{text}");
+    let field = |name: &str, place: usize| -> f64 {
+        let line = text.lines().find(|line| line.trim_start().starts_with(name));
+        let word = line.and_then(|line| line.split_whitespace().nth(place));
+        word.and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("no {name} in {text}"))
+    };
+    Load { rate: field("Requests/sec:", 1), p99: field("99%", 2) * 1000.0 }
 }
 
 fn milliseconds(text: &str) -> f64 {

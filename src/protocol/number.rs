@@ -81,14 +81,12 @@ pub(super) fn plain(text: &[u8], room: usize, mut take: impl FnMut(f64, bool) ->
             std::hint::cold_path();
             start += 1;
         }
-        if short {
-            if let Some((value, end)) = short_one(text, start) {
-                if !take(value, true) {
-                    break;
-                }
-                at = end + 1;
-                continue;
+        if short && let Some((value, end)) = short_one(text, start) {
+            if !take(value, true) {
+                break;
             }
+            at = end + 1;
+            continue;
         }
         let Some((value, exact, end)) = plain_one(text, start) else { break };
         if text.get(end) != Some(&b',') || !take(value, exact) {

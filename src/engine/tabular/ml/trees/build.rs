@@ -26,12 +26,12 @@ pub(super) enum Child {
 }
 
 /// One node, from whichever lists.
-pub(super) struct Test<T> {
+pub(super) struct Test<'a, T> {
     pub(super) mode: Mode,
     pub(super) feature: usize,
     pub(super) threshold: T,
     /// The values of which [`Mode::Member`] asks for any.
-    pub(super) members: Vec<T>,
+    pub(super) members: &'a [T],
     /// Whether a missing value, NaN, passes the test.
     pub(super) missing_passes: bool,
     pub(super) passed: Child,
@@ -41,7 +41,7 @@ pub(super) struct Test<T> {
 /// Lists of tests: the one at a place, and how many there are.
 pub(super) trait Tests<T> {
     fn len(&self) -> usize;
-    fn at(&self, place: usize) -> Fallible<Test<T>>;
+    fn at(&self, place: usize) -> Fallible<Test<'_, T>>;
 }
 
 /// How far the walk through the trees is with a node or a leaf.
@@ -86,8 +86,8 @@ pub(super) fn build<T: Threshold>(
     // With ends: to be built there. Without: all below it is built.
     let mut open: Vec<(Child, Option<Ends>)> = Vec::new();
     for &root in roots {
-        open.push((root, Some(Ends::One(End::Root))));
-        while let Some((child, ends)) = open.pop() {
+        let mut next = Some((root, Some(Ends::One(End::Root))));
+        while let Some((child, ends)) = next.take().or_else(|| open.pop()) {
             let mut met = seen.as_mut().map(|seen| seen.at(child)).transpose()?;
             let Some(ends) = ends else {
                 if let Some(met) = met
@@ -123,16 +123,20 @@ pub(super) fn build<T: Threshold>(
                 open.push((child, None));
             }
             let (passed, failed) = expand(&mut builder, &test, &ends)?;
-            // The last in is the first out: then the first child of a node is its neighbour.
+            // The passed child is the next: the first child of a node is its neighbour.
             open.push((test.failed, Some(failed)));
-            open.push((test.passed, Some(passed)));
+            next = Some((test.passed, Some(passed)));
         }
     }
     Ok((builder, order))
 }
 
 /// Brings a test to the one form. Gives the ends of those that pass it and of those that do not.
-fn expand<T: Threshold>(builder: &mut Builder<T>, test: &Test<T>, ends: &[End]) -> Fallible<(Ends, Ends)> {
+fn expand<T: Threshold>(
+    builder: &mut Builder<T>,
+    test: &Test<'_, T>,
+    ends: &[End],
+) -> Fallible<(Ends, Ends)> {
     let &Test { feature, threshold, missing_passes: missing, .. } = test;
     Ok(match test.mode {
         Mode::LessOrEqual => {
@@ -153,7 +157,7 @@ fn expand<T: Threshold>(builder: &mut Builder<T>, test: &Test<T>, ends: &[End]) 
             (Ends::One(End::Second(node)), Ends::One(End::First(node)))
         }
         Mode::Equal => any_of(builder, feature, &[threshold], missing, ends)?,
-        Mode::Member => any_of(builder, feature, &test.members, missing, ends)?,
+        Mode::Member => any_of(builder, feature, test.members, missing, ends)?,
         Mode::NotEqual => {
             let (equal, other) = any_of(builder, feature, &[threshold], !missing, ends)?;
             (other, equal)

@@ -25,7 +25,8 @@ impl<T: Threshold> Tests<T> for Ensemble<T> {
         self.modes.len()
     }
 
-    fn at(&self, place: usize) -> Fallible<Test<T>> {
+    #[inline]
+    fn at(&self, place: usize) -> Fallible<Test<'_, T>> {
         let gone = || format!("tree node {place} is not there");
         let modes = [
             Mode::LessOrEqual,
@@ -43,7 +44,7 @@ impl<T: Threshold> Tests<T> for Ensemble<T> {
             mode: mode.ok_or_else(|| format!("tree node {place}: mode {number} is not known"))?,
             feature: feature.ok_or_else(|| format!("tree node {place}: its feature is negative"))?,
             threshold: self.splits.get(place).copied().ok_or_else(gone)?,
-            members: self.members.get(place).cloned().unwrap_or_default(),
+            members: self.members.get(place).map_or(&[], Vec::as_slice),
             missing_passes: self.missing.get(place).is_some_and(|&passes| passes != 0),
             passed: self.passed.get(place).copied().ok_or_else(gone)?,
             failed: self.failed.get(place).copied().ok_or_else(gone)?,

@@ -34,7 +34,8 @@ impl<T: Threshold> Tests<T> for Lists<'_, T> {
         self.modes.len()
     }
 
-    fn at(&self, place: usize) -> Fallible<Test<T>> {
+    #[inline]
+    fn at(&self, place: usize) -> Fallible<Test<'_, T>> {
         let gone = || format!("tree node {place} is not there");
         let mode = *self.modes.get(place).ok_or_else(gone)?;
         let feature = self.features.get(place).and_then(|&feature| usize::try_from(feature).ok());
@@ -42,7 +43,7 @@ impl<T: Threshold> Tests<T> for Lists<'_, T> {
             mode,
             feature: feature.ok_or_else(|| format!("tree node {place}: its feature is negative"))?,
             threshold: self.thresholds.get(place).copied().ok_or_else(gone)?,
-            members: Vec::new(),
+            members: &[],
             missing_passes: self.missing.get(place).is_some_and(|&passes| passes != 0),
             passed: Child::Node(*self.passed.get(place).ok_or_else(gone)? as usize),
             failed: Child::Node(*self.failed.get(place).ok_or_else(gone)? as usize),
