@@ -2,7 +2,7 @@
 
 use crate::front::{BlobFault, Front};
 use crate::package::{DIGITS, digits, noise, plant};
-use crate::process::{Ended, Server, twofold};
+use crate::process::{Ended, Server, begin, end, twofold};
 use crate::upstream::Upstream;
 
 fn ecr(upstream: Option<&Upstream>) -> Front {
@@ -65,6 +65,32 @@ fn throttling_is_waited_out_and_refusals_are_told() {
     let refused =
         format!("oci://{reference}: the registry answers 401: UNAUTHORIZED: no basic auth credentials\n");
     assert_eq!(anonymous.stderr, refused);
+}
+
+/// As many environments of Lambda that start at once, each with its own cache; ECR takes 20 calls a second.
+#[test]
+fn a_storm_of_cold_starts_is_spread_until_all_have_their_token() {
+    const STARTS: usize = 60;
+    let (front, folder) = (ecr(None), tempfile::tempdir().unwrap());
+    plant(&front, "iris", &[("model.onnx", &digits())]);
+    front.switch(|switches| switches.rate = 20.0);
+    let reference = format!("{}/iris:v1", front.address);
+    let pull = |number: usize| {
+        let out = folder.path().join(number.to_string());
+        begin(&front.environment(), &["pull", &reference, "-o", out.to_str().unwrap()])
+    };
+    let pulls: Vec<_> = (0..STARTS).map(pull).collect();
+    let ended: Vec<_> = pulls.into_iter().map(end).collect();
+    for one in &ended {
+        assert_eq!(one.code, Some(0), "{}", one.stderr);
+    }
+    let calls = front.count("GetAuthorizationToken");
+    let took = ended.iter().map(|one| one.took).sum::<std::time::Duration>();
+    println!(
+        "| {STARTS} cold starts, ECR takes 20 calls a second | all pulled, after {calls} calls | {:.1} s | |",
+        took.as_secs_f64()
+    );
+    assert!(calls > STARTS, "nothing was throttled");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -25,10 +25,16 @@ pub(crate) struct Switches {
     /// Asks for the token of ECR's JSON API, answers 403 to a stale one, makes no repository on push, moves no tag and says no
     /// Location of a manifest.
     pub(crate) ecr: bool,
+    /// Sends whoever has no token to a token service beside it, as public registries do; that one wants a user and a password.
+    pub(crate) bearer: bool,
     /// The number of the token that is taken now.
     pub(crate) token: u32,
     /// Calls of the JSON API that are throttled from now on.
     pub(crate) throttled: u32,
+    /// Calls of the JSON API that it takes in a second, as a bucket that holds those of one; 0 is without a limit.
+    pub(crate) rate: f64,
+    /// What is in the bucket, and since when.
+    bucket: Option<(f64, Instant)>,
     /// Blobs are at another host, which refuses a forwarded Authorization.
     pub(crate) redirect: bool,
     /// Requests that get this status from now on.
@@ -179,6 +185,31 @@ async fn front(State(shared): State<Arc<Shared>>, mut request: Request) -> Resul
     };
     if switches.busy.0 > 0 {
         return Ok(error(switches.busy.1, "TOOMANYREQUESTS", "come again"));
+    }
+    if switches.bearer {
+        let given = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+        if path == "/token" {
+            let (user, query) =
+                (format!("Basic {}", BASE64_STANDARD.encode("anna:secret")), request.uri().query());
+            return Ok(match given {
+                Some(given)
+                    if given == user
+                        && query == Some("service=a+registry&scope=repository%3Airis%3Apull") =>
+                {
+                    answer(200, json!({ "token": format!("of-anna-{}", switches.token) }).to_string())
+                }
+                _ => error(401, "UNAUTHORIZED", "incorrect username or password"),
+            });
+        }
+        if given != Some(&format!("Bearer of-anna-{}", switches.token)) {
+            let mut response = error(401, "UNAUTHORIZED", "authentication required");
+            let host = request.headers()["host"].to_str().unwrap();
+            let challenge = format!(
+                r#"Bearer realm="http://{host}/token",service="a registry",scope="repository:iris:pull",error="invalid_token""#
+            );
+            response.headers_mut().insert("www-authenticate", challenge.parse().unwrap());
+            return Ok(response);
+        }
     }
     if switches.ecr {
         let wanted = BASE64_STANDARD.encode(format!("AWS:token-{}", switches.token));
@@ -368,6 +399,14 @@ fn api(shared: &Shared, target: &str, body: &Value) -> Response {
         if switches.throttled > 0 {
             switches.throttled -= 1;
             return fault("ThrottlingException", "Rate exceeded");
+        }
+        if switches.rate > 0.0 {
+            let (held, since) = switches.bucket.unwrap_or((switches.rate, Instant::now()));
+            let held = (held + since.elapsed().as_secs_f64() * switches.rate).min(switches.rate);
+            switches.bucket = Some(((held - 1.0).max(held.fract()), Instant::now()));
+            if held < 1.0 {
+                return fault("ThrottlingException", "Rate exceeded");
+            }
         }
         switches.token
     };

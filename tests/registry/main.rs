@@ -9,6 +9,7 @@ mod ecr;
 mod faults;
 mod front;
 mod interop;
+mod login;
 mod package;
 mod process;
 mod serving;

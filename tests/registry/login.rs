@@ -1,0 +1,72 @@
+//! How a client is let in by registries that are not ECR: a token service, with what Docker's config holds.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use crate::front::{BlobFault, Front};
+use crate::package::{digits, noise, plant};
+use crate::process::{Ended, command, twofold};
+
+fn pull(front: &Front, folder: &std::path::Path, to: &str, docker: &str) -> Ended {
+    let config = folder.join("docker");
+    std::fs::create_dir_all(&config).unwrap();
+    std::fs::write(config.join("config.json"), docker).unwrap();
+    let path = std::env::join_paths([folder, std::path::Path::new("/usr/bin"), std::path::Path::new("/bin")])
+        .unwrap();
+    let environment =
+        [("DOCKER_CONFIG", config.display().to_string()), ("PATH", path.to_str().unwrap().to_owned())];
+    let (reference, out) = (format!("{}/iris:v1", front.address), folder.join(to));
+    twofold(&environment, &["pull", &reference, "-o", out.to_str().unwrap()])
+}
+
+#[test]
+fn a_token_service_is_asked_with_dockers_credentials_once_and_again_when_the_token_is_stale() {
+    let (front, folder) = (Front::start(None), tempfile::tempdir().unwrap());
+    let weights = noise(3_000_000);
+    plant(&front, "iris", &[("model.onnx", &digits()), ("model.onnx.data", &weights)]);
+    front.switch(|switches| switches.bearer = true);
+    let of = |user: &str| {
+        let secret = BASE64_STANDARD.encode(user);
+        format!(r#"{{"auths":{{"{}":{{"auth":"{secret}"}}}}}}"#, front.address)
+    };
+
+    let ended = pull(&front, folder.path(), "a", &of("anna:secret"));
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(front.count("GET /token"), 1);
+
+    front.switch(|switches| switches.blob = BlobFault::Expires(1_000_000));
+    let ended = pull(&front, folder.path(), "b", &of("anna:secret"));
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(std::fs::read(folder.path().join("b/model.onnx.data")).unwrap(), weights);
+    assert_eq!(front.count("GET /token"), 3);
+
+    for (to, config) in [("c", of("anna:wrong")), ("d", "{}".to_owned())] {
+        let ended = pull(&front, folder.path(), to, &config);
+        assert_eq!(ended.code, Some(1));
+        let refused = format!(
+            "oci://{}/iris:v1: the registry answers 401: UNAUTHORIZED: incorrect username or password\n",
+            front.address
+        );
+        assert_eq!(ended.stderr, refused);
+    }
+}
+
+/// As `docker-credential-ecr-login` and others are asked: by Docker's protocol for helpers.
+#[test]
+fn a_helper_of_dockers_is_asked_for_the_credentials() {
+    let (front, folder) = (Front::start(None), tempfile::tempdir().unwrap());
+    plant(&front, "iris", &[("model.onnx", &digits())]);
+    front.switch(|switches| switches.bearer = true);
+    let helper = folder.path().join("docker-credential-test");
+    let script = format!(
+        "#!/bin/sh\nread -r host\n[ \"$1 $host\" = 'get {}' ] || exit 1\n\
+         echo '{{\"ServerURL\":\"'\"$host\"'\",\"Username\":\"anna\",\"Secret\":\"secret\"}}'\n",
+        front.address
+    );
+    std::fs::write(&helper, script).unwrap();
+    assert!(command("chmod", &[]).arg("755").arg(&helper).status().unwrap().success());
+    let config = format!(r#"{{"credHelpers":{{"{}":"test"}}}}"#, front.address);
+    let ended = pull(&front, folder.path(), "a", &config);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(front.count("GET /token"), 1);
+}
