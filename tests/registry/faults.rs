@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::front::{BlobFault, Front, Switches};
 use crate::package::{digest, digits, layer, manifest, noise, plant, plant_manifest};
-use crate::process::{Ended, Server, begin, end, twofold};
+use crate::process::{Ended, Server, begin, end, ours, twofold};
 use crate::upstream::Upstream;
 use crate::wire::Wire;
 
@@ -282,7 +282,7 @@ fn a_pull_that_is_killed_leaves_nothing_in_the_way() {
     ];
     rig.front.switch(|switches| switches.blob = BlobFault::Slow);
     let seen = rig.front.count("GET /v2/iris/blobs/");
-    let mut command = crate::process::command(env!("CARGO_BIN_EXE_server"), &environment);
+    let mut command = ours!("server", &environment);
     let mut child = command.stdout(std::process::Stdio::null()).spawn().unwrap();
     while rig.front.count("GET /v2/iris/blobs/") < seen + 2 || files(&cache.join("partial")) == 0 {
         assert!(began.elapsed() < Duration::from_mins(1));

@@ -27,13 +27,25 @@ pub(crate) fn command(program: &str, environment: Environment) -> Command {
     command
 }
 
+/// A program of ours: of the folder that `TEST_BINARIES` names, or else as cargo built it for this test.
+macro_rules! ours {
+    ($name:literal, $environment:expr) => {{
+        #[expect(clippy::disallowed_methods, reason = "the tests themselves have no settings")]
+        let folder = std::env::var("TEST_BINARIES");
+        let built = env!(concat!("CARGO_BIN_EXE_", $name)).to_owned();
+        let program = folder.map_or(built, |folder| format!("{folder}/{}", $name));
+        crate::process::command(&program, $environment)
+    }};
+}
+pub(crate) use ours;
+
 /// Runs `twofold` to its end.
 pub(crate) fn twofold(environment: Environment, args: &[&str]) -> Ended {
     end(begin(environment, args))
 }
 
 pub(crate) fn begin(environment: Environment, args: &[&str]) -> Child {
-    let mut command = command(env!("CARGO_BIN_EXE_twofold"), environment);
+    let mut command = ours!("twofold", environment);
     command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -71,7 +83,7 @@ impl Server {
     pub(crate) fn start(environment: Environment, folder: &Path) -> Result<Self, String> {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let log = folder.join(format!("server-{}.log", address.port()));
-        let mut command = command(env!("CARGO_BIN_EXE_server"), environment);
+        let mut command = ours!("server", environment);
         let file = std::fs::File::create(&log).unwrap();
         command.env("TWOFOLD_LISTEN", address.to_string()).env("TWOFOLD_DRAIN", "0s");
         let mut child = command.stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use crate::front::{BlobFault, Front};
 use crate::package::{DIGITS, digest, digits, layer, manifest, plant, plant_manifest};
-use crate::process::{Server, command, twofold};
+use crate::process::{Server, ours, twofold};
 
 fn environment(front: &Front, folder: &std::path::Path, models: &str) -> Vec<(&'static str, String)> {
     let models = models.replace("HOST", &front.address.to_string());
@@ -159,7 +159,7 @@ fn init_error(mut environment: Vec<(&'static str, String)>) -> String {
         ("AWS_LAMBDA_FUNCTION_VERSION", "1".into()),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512".into()),
     ]);
-    let mut lambda = command(env!("CARGO_BIN_EXE_lambda"), &environment);
+    let mut lambda = ours!("lambda", &environment);
     let mut child = lambda.stdout(std::process::Stdio::null()).spawn().unwrap();
     let (mut stream, _) = api.accept().unwrap();
     let mut heard = Vec::new();
