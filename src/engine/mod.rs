@@ -94,16 +94,24 @@ pub fn load(source: &Source) -> Result<Arc<dyn Engine>, LoadError> {
 /// The tabular engine where the model is its by choice; else rten; else the tabular engine, for whatever it covers. Where neither
 /// does, the error has the reason of each.
 fn choose(source: &Source, model: onnx::Model, signature: Signature) -> Result<Arc<dyn Engine>, LoadError> {
-    let ours = tabular::Tabular::load(&model, signature.clone());
+    let ours = (!tabular::is_too_large(&model)).then(|| tabular::Tabular::load(&model, signature.clone()));
+    let ours = match ours {
+        Some(Ok(ours)) if ours.is_chosen() => return Ok(Arc::new(ours)),
+        ours => ours,
+    };
+    let theirs = match rten::Rten::load(source, model, signature.clone()) {
+        Ok(theirs) => return Ok(theirs),
+        Err(theirs) => theirs,
+    };
+    let ours = match ours {
+        Some(ours) => ours,
+        None => tabular::Tabular::load(&onnx::Model::read(source.model.clone())?, signature),
+    };
     match ours {
-        Ok(ours) if ours.is_chosen() => Ok(Arc::new(ours)),
-        ours => match (rten::Rten::load(source, model, signature), ours) {
-            (Ok(theirs), _) => Ok(theirs),
-            (Err(_), Ok(ours)) => Ok(Arc::new(ours)),
-            (Err(theirs), Err(ours)) => {
-                Err(LoadError::new(theirs.kind(), format!("no engine runs the model: {theirs}; {ours}")))
-            }
-        },
+        Ok(ours) => Ok(Arc::new(ours)),
+        Err(ours) => {
+            Err(LoadError::new(theirs.kind(), format!("no engine runs the model: {theirs}; {ours}")))
+        }
     }
 }
 

@@ -18,12 +18,14 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-use super::onnx::Model;
+use std::collections::HashSet;
+
+use super::onnx::{Constant, Model, Node};
 use super::{Engine, InferError, LoadError, LoadErrorKind, Spread};
 use crate::tensor::{Data, Datatype, Excerpt, Shape, Signature, Tensor, TensorSpec};
 
 use kernel::{Inputs, Output, Place};
-use plan::Plan;
+use plan::{ML, Plan};
 
 /// The name of this engine.
 pub(super) const NAME: &str = "tabular";
@@ -32,6 +34,22 @@ pub(super) const NAME: &str = "tabular";
 /// rten's hand-over to its own thread takes. `tests::what_an_inference_costs_beside_rten` prints the times of both for growing
 /// widths.
 pub(super) const SMALL: usize = 1 << 17;
+
+/// Whether the file alone shows that the model is not this engine's by choice: a layer has more weights than [`SMALL`]. To load such a
+/// model only to see that takes longer than anything else at a start.
+pub(super) fn is_too_large(model: &Model) -> bool {
+    let Some(graph) = &model.graph else { return false };
+    let count = |all: usize, &size: &i64| all.checked_mul(usize::try_from(size).ok()?);
+    let is_large =
+        |constant: &&Constant| constant.dims.iter().try_fold(1, count).is_none_or(|count| count > SMALL);
+    let large: HashSet<&str> =
+        graph.initializer.iter().filter(is_large).map(|constant| constant.name.as_str()).collect();
+    let multiplies = |node: &Node| {
+        matches!(node.op_type.as_str(), "MatMul" | "Gemm")
+            && node.input.iter().any(|input| large.contains(input.as_str()))
+    };
+    !graph.node.iter().any(|node| node.domain == ML) && graph.node.iter().any(multiplies)
+}
 
 /// A model loaded by this engine.
 pub(super) struct Tabular {

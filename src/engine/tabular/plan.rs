@@ -13,7 +13,7 @@ use crate::engine::{LoadError, LoadErrorKind};
 use crate::tensor::{Datatype, Excerpt, Signature, Tensor};
 
 /// The domain of the operators that are only this engine's.
-const ML: &str = "ai.onnx.ml";
+pub(super) const ML: &str = "ai.onnx.ml";
 
 /// Larger constants are not computed ahead: they would be held for as long as the model is.
 const FOLDED: usize = 1 << 20;

@@ -132,6 +132,14 @@ fn wide(hidden: usize) -> Source {
 fn a_large_network_is_rtens() {
     assert_eq!(load(&wide(SMALL / 74)).unwrap().name(), "tabular");
     assert_eq!(load(&wide(SMALL / 74 + 1)).unwrap().name(), "rten");
+    // One layer alone says so, before any is laid out.
+    let mut source = wide(SMALL / 64 + 1);
+    assert_eq!(load(&source).unwrap().name(), "rten");
+    let mut model = Model::read(source.model).unwrap();
+    let output = &mut model.graph.as_mut().unwrap().output[0];
+    output.r#type.as_mut().unwrap().tensor.as_mut().unwrap().shape = None;
+    source.model = model.encode_to_vec().into();
+    assert_eq!(load(&source).unwrap().name(), "tabular", "rten takes no output without a shape");
 }
 
 #[test]
