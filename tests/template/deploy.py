@@ -3,6 +3,7 @@
 moto knows no alias, alarm or CodeDeploy by CloudFormation, so no URL on an alias either, and runs no function: those only AWS can show.
 """
 
+import ast
 import base64
 import hashlib
 import io
@@ -17,6 +18,8 @@ from moto import mock_aws
 import expand
 
 STACK = "twofold-staging"
+# With one, since moto does not take AWS::NoValue out of a list, as the role's policies would be without.
+REPOSITORY = "arn:aws:ecr:us-east-1:123456789012:repository/models/iris"
 UNKNOWN = (
     "AWS::CloudWatch::Alarm",
     "AWS::CodeDeploy::Application",
@@ -70,7 +73,11 @@ def main():
             PolicyName="twofold-boundary",
             PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}),
         )
-        parameters = expand.stage("staging") | {"Release": "0123456789abcdef", "Architecture": "x86_64"}
+        parameters = expand.stage("staging") | {
+            "Release": "0123456789abcdef",
+            "Architecture": "x86_64",
+            "ModelRepositories": REPOSITORY,
+        }
         template = expand.expanded(parameters, "s3://artefacts/twofold/code.zip")
         left_out = leave_out(template)
         boto3.client("cloudformation").create_stack(
@@ -104,7 +111,18 @@ def check(code):
     name = function["Role"].rsplit("/", 1)[1]
     role = iam.get_role(RoleName=name)["Role"]
     equal("the boundary", role["PermissionsBoundary"]["PermissionsBoundaryArn"].rsplit("/", 1)[1], "twofold-boundary")
-    equal("the role's policies", iam.list_role_policies(RoleName=name)["PolicyNames"], ["log"])
+    equal("the role's policies", iam.list_role_policies(RoleName=name)["PolicyNames"], ["log", "pull"])
+    pull = iam.get_role_policy(RoleName=name, PolicyName="pull")["PolicyDocument"]
+    # moto keeps what it is given by CloudFormation as Python prints it.
+    pull = ast.literal_eval(pull)["Statement"]
+    equal(
+        "what may be pulled",
+        [(statement["Action"], statement["Resource"]) for statement in pull],
+        [
+            ("ecr:GetAuthorizationToken", "*"),
+            (["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], [REPOSITORY]),
+        ],
+    )
 
     versions = functions.list_versions_by_function(FunctionName=STACK)["Versions"]
     equal("the versions", [version["Version"] for version in versions], ["$LATEST", "1"])
