@@ -126,28 +126,27 @@ fn bounds(graphs: &[&Graph]) -> HashSet<String> {
             }
         }
     }
-    // Taken for bounds until a use shows that they are not; that may show the same of what they are made from.
+    // Taken for bounds until a use shows that they are not; that shows the same of what they are made from.
     let mut bounds: HashSet<&str> = uses.keys().copied().filter(|name| !outputs.contains(name)).collect();
-    loop {
-        let kept: HashSet<&str> = bounds
-            .iter()
-            .copied()
-            .filter(|name| {
-                uses.get(name).is_some_and(|uses| {
-                    uses.iter().all(|(node, position)| match node.op_type.as_str() {
-                        "Slice" => matches!(position, 1 | 2),
-                        "Unsqueeze" | "Squeeze" | "Reshape" if *position > 0 => false,
-                        "Unsqueeze" | "Squeeze" | "Reshape" | "Concat" | "Identity" => {
-                            node.output.first().is_some_and(|output| bounds.contains(output.as_str()))
-                        }
-                        _ => false,
-                    })
-                })
-            })
-            .collect();
-        if kept.len() == bounds.len() {
-            return kept.into_iter().map(str::to_owned).collect();
+    let (mut others, mut made_from) = (Vec::new(), HashMap::<&str, Vec<&str>>::new());
+    for (name, uses) in uses {
+        for (node, position) in uses {
+            let output = match node.op_type.as_str() {
+                "Slice" if matches!(position, 1 | 2) => continue,
+                "Unsqueeze" | "Squeeze" | "Reshape" if position > 0 => None,
+                "Unsqueeze" | "Squeeze" | "Reshape" | "Concat" | "Identity" => node.output.first(),
+                _ => None,
+            };
+            match output.filter(|output| bounds.contains(output.as_str())) {
+                Some(output) => made_from.entry(output).or_default().push(name),
+                None => others.push(name),
+            }
         }
-        bounds = kept;
     }
+    while let Some(name) = others.pop() {
+        if bounds.remove(name) {
+            others.extend(made_from.remove(name).unwrap_or_default());
+        }
+    }
+    bounds.into_iter().map(str::to_owned).collect()
 }

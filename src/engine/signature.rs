@@ -1,8 +1,13 @@
 //! The signature of a model, as its file declares it.
 
-use super::onnx::{Graph, Model, TensorShape, ValueInfo, data_type};
+use std::collections::{HashMap, HashSet};
+
+use super::onnx::{Graph, Model, Node, TensorShape, ValueInfo, data_type};
 use super::{LoadError, LoadErrorKind};
 use crate::tensor::{Datatype, Excerpt, Signature, TensorSpec};
+
+/// More inputs or outputs than this, a client could hardly name.
+const MOST: usize = 1 << 14;
 
 /// Reads the inputs that a client has to give, and the outputs. An initializer that is listed among the inputs, as files
 /// before IR version 4 have it, is none of them. An output whose number of dimensions is not declared has none here; see
@@ -10,13 +15,23 @@ use crate::tensor::{Datatype, Excerpt, Signature, TensorSpec};
 pub(super) fn read(model: &Model) -> Result<Signature, LoadError> {
     let none = Graph::default();
     let graph = model.graph.as_ref().unwrap_or(&none);
-    let given = |input: &&ValueInfo| !graph.initializer.iter().any(|constant| constant.name == input.name);
+    for (what, count) in [("inputs", graph.input.len()), ("outputs", graph.output.len())] {
+        if count > MOST {
+            let message = format!("the graph has {count} {what}, more than {MOST}");
+            return Err(LoadError::new(LoadErrorKind::Unsupported, message));
+        }
+    }
+    let constants: HashSet<&str> = graph.initializer.iter().map(|constant| constant.name.as_str()).collect();
+    let given = |input: &&ValueInfo| !constants.contains(input.name.as_str());
+    let maps = graph.node.iter().filter(|node| node.op_type == "ZipMap");
+    let maps: HashMap<&str, &Node> =
+        maps.filter_map(|node| Some((node.output.first()?.as_str(), node))).collect();
     let inputs =
         graph.input.iter().filter(given).map(|input| spec("input", input)).collect::<Result<Vec<_>, _>>()?;
     let outputs = graph
         .output
         .iter()
-        .map(|output| zip_map(graph, output).map_or_else(|| spec("output", output), Ok))
+        .map(|output| zip_map(&maps, output).map_or_else(|| spec("output", output), Ok))
         .collect::<Result<Vec<_>, _>>()?;
     if outputs.is_empty() {
         return Err(LoadError::new(LoadErrorKind::Malformed, "the graph has no outputs"));
@@ -44,9 +59,10 @@ pub(super) fn undeclared(model: &Model) -> Vec<usize> {
 
 /// The symbols that stand for sizes of the inputs, in the order of the signature: the same symbol is the same size.
 pub(super) fn symbols(model: &Model, signature: &Signature) -> Vec<Vec<Option<String>>> {
-    let graph = model.graph.as_ref();
+    let inputs = model.graph.iter().flat_map(|graph| &graph.input);
+    let inputs: HashMap<&str, &ValueInfo> = inputs.map(|input| (input.name.as_str(), input)).collect();
     let symbols_of = |spec: &TensorSpec| {
-        let input = graph.and_then(|graph| graph.input.iter().find(|input| input.name == spec.name));
+        let input = inputs.get(spec.name.as_str());
         let tensor = input.and_then(|input| input.r#type.as_ref()).and_then(|value| value.tensor.as_ref());
         let dims = tensor.and_then(|tensor| tensor.shape.as_ref()).map(|shape| shape.dim.as_slice());
         dims.unwrap_or_default()
@@ -59,9 +75,8 @@ pub(super) fn symbols(model: &Model, signature: &Signature) -> Vec<Vec<Option<St
 
 /// What the output of a `ZipMap`, a sequence with a map from labels to scores for each row, is to clients: the scores as a matrix,
 /// whose columns are the labels in their order.
-fn zip_map(graph: &Graph, output: &ValueInfo) -> Option<TensorSpec> {
-    let node =
-        graph.node.iter().find(|node| node.op_type == "ZipMap" && node.output.contains(&output.name))?;
+fn zip_map(maps: &HashMap<&str, &Node>, output: &ValueInfo) -> Option<TensorSpec> {
+    let node = maps.get(output.name.as_str())?;
     let attributes = || node.attribute.iter();
     let strings = attributes().find(|attribute| attribute.name == "classlabels_strings");
     let integers = attributes().find(|attribute| attribute.name == "classlabels_int64s");

@@ -330,6 +330,37 @@ fn inputs_and_outputs_must_be_tensors_of_known_rank_and_own_names() {
     assert_ne!(refused(dangling).1, "");
 }
 
+#[test]
+fn more_inputs_or_outputs_than_anybody_names_are_refused() {
+    let many =
+        |of: &str| (0..20_000).map(|at| value(&format!("{of}{at}"), data_type::FLOAT, &["n"])).collect();
+    let inputs = Graph { input: many("x"), ..identity(data_type::FLOAT) };
+    assert_eq!(refused(inputs).1, "the graph has 20000 inputs, more than 16384");
+    let outputs = Graph { output: many("y"), ..identity(data_type::FLOAT) };
+    assert_eq!(refused(outputs).1, "the graph has 20000 outputs, more than 16384");
+}
+
+/// Each link's use depends on the next one's: looked through once for each, they would be 10^10 steps.
+#[test]
+fn a_long_chain_of_values_is_looked_through_once() {
+    let links = 100_000;
+    let name = |at: usize| if at == 0 { "ends".to_owned() } else { format!("e{at}") };
+    let link = |at: usize| node("Identity", &[&name(at)], &name(at + 1));
+    let slice = || node("Slice", &["x", "zero", &name(links)], "y");
+    let chain = |last: Vec<Node>| {
+        model(Graph {
+            node: (0..links).map(link).chain(last).collect(),
+            initializer: vec![int64("zero", &[0]), int64("ends", &[i64::MAX])],
+            ..identity(data_type::FLOAT)
+        })
+    };
+    assert!(constants::check(&chain(vec![slice()]), &Source::default()).is_ok());
+    // Another use at its very end is one of the constant at its beginning.
+    let other = node("Neg", &[&name(links)], "z");
+    let said = constants::check(&chain(vec![slice(), other]), &Source::default()).unwrap_err().to_string();
+    assert!(said.starts_with("constant 'ends' holds 9223372036854775807"), "{said}");
+}
+
 /// A model whose graph has, in a field of this number, a value of as many sequences within each other.
 fn nested(field: u64, levels: usize) -> Source {
     // From the inside out, and backwards, so that every byte is written once.
