@@ -9,6 +9,9 @@ pub(super) type Fallible<T> = Result<T, String>;
 /// More elements than this are not made at once: 64 MiB of floats, as much as a request may bring.
 const LARGEST: usize = 1 << 24;
 
+/// More dimensions than this, no tensor has. Some loops look at each one for each.
+const MOST_DIMENSIONS: usize = 64;
+
 /// What a node does once its model is loaded.
 pub(super) trait Kernel: Send + Sync {
     fn run(&self, inputs: &mut Inputs<'_>) -> Fallible<Output>;
@@ -113,10 +116,10 @@ pub(super) fn values<T: Element>(tensor: &Tensor) -> Fallible<&[T]> {
 /// A tensor from its parts.
 pub(super) fn tensor(sizes: impl Into<Vec<usize>>, data: Data) -> Fallible<Tensor> {
     let sizes = sizes.into();
-    elements(&sizes)?;
-    let shape = Shape::new(sizes);
-    let text = shape.to_string();
-    Tensor::new(shape, data).map_err(|data| format!("{} elements do not fit shape {text}", data.len()))
+    if elements(&sizes)? != data.len() {
+        return Err(format!("{} elements do not fit shape {}", data.len(), Shape::new(sizes)));
+    }
+    Tensor::new(Shape::new(sizes), data).map_err(|_| "its elements do not fit its shape".to_owned())
 }
 
 /// The same from values of a type.
@@ -124,8 +127,17 @@ pub(super) fn made<T: Element>(sizes: impl Into<Vec<usize>>, values: Vec<T>) -> 
     tensor(sizes, T::wrap(values)).map(Output::One)
 }
 
+/// Refuses a tensor of so many dimensions.
+pub(super) fn dimensions(count: usize) -> Fallible<()> {
+    if count > MOST_DIMENSIONS {
+        return Err(format!("{count} dimensions are more than {MOST_DIMENSIONS}"));
+    }
+    Ok(())
+}
+
 /// The number of elements of a shape, if there may be so many. A size of zero excuses no other: loops run along each.
 pub(super) fn elements(sizes: &[usize]) -> Fallible<usize> {
+    dimensions(sizes.len())?;
     let others = sizes.iter().try_fold(1_usize, |product, &size| product.checked_mul(size.max(1)));
     match others {
         Some(others) if others <= LARGEST => Ok(if sizes.contains(&0) { 0 } else { others }),

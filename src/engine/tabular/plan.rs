@@ -143,24 +143,27 @@ impl Plan {
     fn settle(&mut self) {
         let mut needed: HashSet<Place> = self.outputs.iter().copied().collect();
         for step in self.steps.iter_mut().rev() {
-            let own: Vec<Place> = step.inputs.iter().map(|&(place, _)| place).collect();
-            for (place, is_last) in &mut step.inputs {
-                let times = own.iter().filter(|own| *own == place).count();
-                *is_last = times == 1 && !needed.contains(place);
+            let mut times: HashMap<Place, usize> = HashMap::new();
+            for (place, _) in &step.inputs {
+                *times.entry(*place).or_default() += 1;
             }
-            needed.extend(own);
+            for (place, is_last) in &mut step.inputs {
+                *is_last = times.get(place) == Some(&1) && !needed.contains(place);
+            }
+            needed.extend(times.into_keys());
         }
     }
 }
 
 impl<'a> Planner<'a> {
     fn inputs(&mut self, signature: &Signature) {
+        // The names as the graph holds them, which live as long as the graph.
+        let names: HashSet<&str> = self.graph.input.iter().map(|input| input.name.as_str()).collect();
         for spec in &signature.inputs {
-            // The name as the graph holds it, which lives as long as the graph.
-            if let Some(input) = self.graph.input.iter().find(|input| input.name == spec.name) {
+            if let Some(name) = names.get(spec.name.as_str()) {
                 let place = Place::Slot(self.plan.slots);
                 let value = Value { place, datatype: spec.datatype, labels: Vec::new() };
-                self.values.insert(&input.name, value);
+                self.values.insert(name, value);
             }
             self.plan.slots += 1;
         }

@@ -406,6 +406,79 @@ fn a_constant_beyond_all_memory_is_refused_and_not_made() {
     assert!(said.contains("ConstantOfShape: [1099511627776,4194304] has more than"), "{said}");
 }
 
+/// A node of `ai.onnx` that makes `output`.
+fn plain(op_type: &str, inputs: Vec<String>, output: &str) -> Node {
+    Node { op_type: op_type.into(), input: inputs, output: vec![output.into()], ..Node::default() }
+}
+
+fn int64(name: &str, values: Vec<i64>) -> Constant {
+    Constant {
+        name: name.into(),
+        dims: vec![i64::try_from(values.len()).unwrap()],
+        data_type: data_type::INT64,
+        int64_data: values,
+        ..Constant::default()
+    }
+}
+
+/// What a request of 100,000 rows is told by a node that would answer each with as many values.
+fn too_wide(node: Node, constants: Vec<Constant>, output: &str) -> String {
+    let graph = Graph {
+        node: vec![node],
+        initializer: constants,
+        input: vec![value("x", data_type::FLOAT, &[None, Some(1)])],
+        output: vec![value(output, data_type::FLOAT, &[None, None])],
+        ..Graph::default()
+    };
+    let engine = load(&source(graph)).unwrap();
+    let input = Tensor::new(Shape::new([100_000, 1]), Data::Fp32(vec![1.0; 100_000])).unwrap();
+    infer(&*engine, vec![input], &[0], Spread::One).unwrap_err().to_string()
+}
+
+#[test]
+fn an_answer_beyond_all_memory_is_refused_and_not_made() {
+    let extract = ml("ArrayFeatureExtractor", &["x", "places"], &["y"], vec![]);
+    let classify = ml(
+        "LinearClassifier",
+        &["x"],
+        &["label", "y"],
+        vec![
+            floats_of("coefficients", &[1.0; 60_000]),
+            ints("classlabels_ints", &(0..60_000).collect::<Vec<_>>()),
+        ],
+    );
+    for (node, constants) in [(extract, vec![int64("places", vec![0; 100_000])]), (classify, vec![])] {
+        let name = node.op_type.clone();
+        let said = too_wide(node, constants, "y");
+        assert!(said.contains(&name) && said.contains("has more than 16777216 elements"), "{said}");
+    }
+}
+
+#[test]
+fn a_tensor_of_a_million_dimensions_is_refused() {
+    let graph = Graph {
+        node: vec![plain("Unsqueeze", vec!["x".into(), "axes".into()], "y")],
+        initializer: vec![int64("axes", (0..1_000_000).collect())],
+        ..tree(&[])
+    };
+    let said = refused(graph);
+    assert!(said.contains("Unsqueeze: 1000002 dimensions are more than 64"), "{said}");
+}
+
+/// Each pair of its inputs would be 10^11 pairs.
+#[test]
+fn a_node_may_have_very_many_inputs() {
+    let graph = Graph {
+        node: vec![plain("Sum", vec!["x".into(); 300_000], "y")],
+        output: vec![value("y", data_type::FLOAT, &[None, Some(2)])],
+        ..tree(&[])
+    };
+    let engine = load(&source(graph)).unwrap();
+    let input = Tensor::new(Shape::new([1, 2]), Data::Fp32(vec![1.0, -2.0])).unwrap();
+    let got = infer(&*engine, vec![input], &[0], Spread::One).unwrap();
+    assert_eq!(floats(&got[0]), [300_000.0, -600_000.0]);
+}
+
 #[test]
 fn words_and_numbers_become_what_a_node_asks_for() {
     let graph = Graph {

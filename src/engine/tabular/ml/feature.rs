@@ -54,6 +54,7 @@ pub(super) fn extractor(op: &Op<'_>) -> Fallible<Built> {
         let places = wanted.iter().map(place).collect::<Option<Vec<_>>>();
         let places = places.ok_or_else(|| format!("an index is not below {columns}"))?;
         let rows: usize = leading.iter().product();
+        elements(&[rows, places.len()])?;
         let positions: Vec<usize> =
             (0..rows).flat_map(|row| places.iter().map(move |&at| row * columns + at)).collect();
         // One dimension becomes two: a row of its own.

@@ -76,13 +76,13 @@ impl Kernel for Classifier {
     fn run(&self, inputs: &mut Inputs<'_>) -> Fallible<Output> {
         let (values, rows) = matrix(inputs, self.layer.inputs())?;
         let targets = self.layer.columns();
+        let columns = if self.second { 2 } else { targets };
+        elements(&[rows, columns])?;
         let mut scores = self.layer.apply(&values, rows);
         let classes: Vec<usize> = scores
             .chunks_exact(targets)
             .map(|row| if let [one] = row { usize::from(*one > 0.0) } else { best(row) })
             .collect();
-        let columns = if self.second { 2 } else { targets };
-        elements(&[rows, columns])?;
         if self.second {
             // The other transforms say how several scores share a row: ONNX Runtime leaves a single one as it is.
             let share = |score| if self.transform == Transform::Logistic { logistic(score) } else { score };

@@ -2,7 +2,9 @@
 
 use super::arithmetic::{broadcast, positions};
 use super::map::through;
-use crate::engine::tabular::kernel::{Fallible, Inputs, Output, axis, elements, made, pick, tensor};
+use crate::engine::tabular::kernel::{
+    Fallible, Inputs, Output, axis, dimensions, elements, made, pick, tensor,
+};
 use crate::engine::tabular::node::{Built, Op};
 use crate::tensor::{Data, Datatype};
 
@@ -164,6 +166,8 @@ fn unsqueeze(op: &Op<'_>) -> Fallible<Built> {
     Built::function(op.datatype(0)?, move |inputs: &mut Inputs<'_>| {
         let count = inputs.integers(1)?.as_ref().or(attribute.as_ref()).map_or(0, Vec::len);
         let rank = inputs.sizes(0)?.len() + count;
+        // Before any is looked for among all others.
+        dimensions(rank)?;
         let axes = axes(inputs, attribute.as_ref(), rank)?.ok_or("its axes are missing")?;
         let mut own = inputs.sizes(0)?.iter();
         let sizes: Option<Vec<usize>> = (0..rank)

@@ -47,6 +47,7 @@ fn score_rows<T: Threshold>(
         &converted
     };
     let targets = forest.targets;
+    elements(&[rows, targets])?;
     let start = match aggregate {
         Aggregate::Sum | Aggregate::Average => T::default(),
         Aggregate::Min => T::LARGEST,
@@ -187,9 +188,7 @@ impl<T: Threshold, O: Element + Number> Kernel for Regressor<T, O> {
             made.extend(scores.iter().map(|score| O::from_f64(score.to_f64())));
             Ok(())
         })?;
-        let sizes = vec![rows, targets];
-        elements(&sizes)?;
-        tensor(sizes, O::wrap(made)).map(Output::One)
+        tensor(vec![rows, targets], O::wrap(made)).map(Output::One)
     }
 }
 
@@ -225,24 +224,21 @@ impl<T: Threshold> Classifier<T> {
         if !(base.is_empty() || base.len() == classes || (base.len() == 1 && classes == 2)) {
             return Err(format!("{} base values are not for {classes} classes", base.len()));
         }
-        let mut ids = Vec::new();
-        let mut negative = false;
+        let (mut first, mut several, mut negative) = (None, false, false);
         let mut see = |id: u32, weight: T| {
-            if ids.last() != Some(&id) && !ids.contains(&id) {
-                ids.push(id);
-            }
+            several |= *first.get_or_insert(id) != id;
             negative |= weight < T::default();
         };
         match &forest.leaves {
             LeafScores::One { target, values } => values.iter().for_each(|&value| see(*target, value)),
             LeafScores::Some { scores, .. } => scores.iter().for_each(|&(target, value)| see(target, value)),
         }
-        let single = (classes == 2 && ids.len() == 1).then_some(if negative {
+        let single = (classes == 2 && first.is_some() && !several).then_some(if negative {
             Single::Margin
         } else {
             Single::Probability
         });
-        let class = ids.first().map_or(0, |&class| class as usize);
+        let class = first.map_or(0, |class| class as usize);
         Ok(Self { forest, labels, base, transform, single, class })
     }
 
@@ -287,9 +283,8 @@ impl<T: Threshold> Kernel for Classifier<T> {
             shares.extend(scores.iter().map(|score| f32::from_f64(score.to_f64())));
             Ok(())
         })?;
-        let sizes = vec![rows, self.forest.targets];
-        elements(&sizes)?;
         let labels = tensor(vec![rows], self.labels.of(&classes)?)?;
-        Ok(Output::Many(vec![labels, tensor(sizes, f32::wrap(shares))?]))
+        let shares = tensor(vec![rows, self.forest.targets], f32::wrap(shares))?;
+        Ok(Output::Many(vec![labels, shares]))
     }
 }
