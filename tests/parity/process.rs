@@ -60,12 +60,14 @@ impl Process {
 
     /// Sends anything as an event. Gives the emulator's status and the payload.
     pub async fn invoke_raw(&self, event: Vec<u8>) -> (u16, Vec<u8>) {
-        let answer = tcp::send(
-            self.address,
-            &Call::post("event", "/2015-03-31/functions/function/invocations", event),
-        )
-        .await;
-        (answer.status, answer.body)
+        self.try_invoke_raw(event).await.unwrap_or_else(|error| panic!("event: {error}"))
+    }
+
+    /// Likewise, where the emulator may end instead of answering.
+    pub async fn try_invoke_raw(&self, event: Vec<u8>) -> Result<(u16, Vec<u8>), hyper::Error> {
+        let call = Call::post("event", "/2015-03-31/functions/function/invocations", event);
+        let answer = tcp::exchange(self.address, &call).await?;
+        Ok((answer.status, answer.body))
     }
 }
 
