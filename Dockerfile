@@ -16,11 +16,9 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/cache,sharing=locked \
     --mount=type=secret,id=ca \
     if [ -f /run/secrets/ca ]; then export CARGO_HTTP_CAINFO=/run/secrets/ca; fi; \
-    target=$(rustc --print host-tuple) && \
     find src bin models -type f -exec touch {} + && \
-    RUSTFLAGS='-C target-feature=+crt-static' CARGO_TARGET_DIR=/cache \
-        cargo build --release --locked --target "$target" --bin server && \
-    k8s/rootfs "/cache/$target/release/server" /image
+    CARGO_TARGET_DIR=/cache cargo rustc --release --locked --bin server -- -C target-feature=+crt-static && \
+    k8s/rootfs /cache/release/server /image
 
 FROM scratch AS given
 COPY target/image /image
