@@ -11,14 +11,9 @@ use super::answer::Answer;
 use super::call::Call;
 
 pub async fn send(address: SocketAddr, call: &Call) -> Answer {
-    exchange(address, call).await.unwrap_or_else(|error| panic!("{}: {error}", call.name))
-}
-
-/// Likewise, where a connection may break before its answer is there.
-pub async fn exchange(address: SocketAddr, call: &Call) -> Result<Answer, hyper::Error> {
     let stream = TcpStream::connect(address).await.unwrap();
     stream.set_nodelay(true).unwrap();
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     let connection = tokio::spawn(connection);
     let mut request = hyper::Request::builder().method(call.method).uri(&call.target);
     request = request.header("host", address.to_string());
@@ -29,14 +24,16 @@ pub async fn exchange(address: SocketAddr, call: &Call) -> Result<Answer, hyper:
         request = request.header("content-length", length);
     }
     let request = request.body(Full::new(Bytes::from(call.body.clone()))).unwrap();
-    let (head, body) = sender.send_request(request).await?.into_parts();
-    let body = body.collect().await?.to_bytes().to_vec();
+    let response =
+        sender.send_request(request).await.unwrap_or_else(|error| panic!("{}: {error}", call.name));
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes().to_vec();
     drop(sender);
     // A server that closes early is no fault of the answer.
     let _ = connection.await;
     let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = head.headers.iter().map(|(name, value)| (name.to_string(), text(value)));
-    Ok(Answer::new(head.status.as_u16(), headers, body))
+    Answer::new(head.status.as_u16(), headers, body)
 }
 
 /// What a client says of the body's length: nothing where there is none, unless it posts.

@@ -65,16 +65,22 @@ class Function:
     def __init__(self, emulator, bootstrap, settings):
         self.address = free_address()
         line = [emulator, "--log-level", "error", "--runtime-interface-emulator-address", self.address]
-        line += ["--runtime-api-address", free_address(), bootstrap]
+        api = free_address()
+        line += ["--runtime-api-address", api, bootstrap]
         self.process = subprocess.Popen(line, env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        host, port = self.address.split(":")
+        # An event that comes before the runtime API listens starts a function that finds nobody to talk to.
+        for address in (self.address, api):
+            self.wait(address)
+
+    @staticmethod
+    def wait(address):
+        host, port = address.split(":")
         for _ in range(2000):
             try:
-                socket.create_connection((host, int(port))).close()
-                return
+                return socket.create_connection((host, int(port))).close()
             except OSError:
                 time.sleep(0.005)
-        raise SystemExit("the emulator does not listen")
+        raise SystemExit(f"the emulator does not listen on {address}")
 
     def __enter__(self):
         return self
