@@ -78,14 +78,16 @@ def digits():
     return model, {model.graph.input[0].name: rng.integers(0, 17, (ROWS, 64)).astype(np.float32)}
 
 
-def large(trees=45, depth=15):
-    """Full trees as an array holds them: the children of node n are 2n + 1 and 2n + 2."""
+def large(trees=38, depth=15):
+    """Full trees in the order in which skl2onnx writes those of scikit-learn: a node, all that passes its test, all that fails it."""
     rng = np.random.default_rng(8)
-    count, inner = 2 ** (depth + 1) - 1, 2**depth - 1
-    is_leaf = np.arange(count) >= inner
-    child = lambda offset: np.tile(np.where(is_leaf, 0, 2 * np.arange(count) + offset), trees)
+    height = np.zeros(1, dtype=np.int64)
+    for levels in range(1, depth + 1):
+        height = np.concatenate([[levels], height, height])
+    count, is_leaf = len(height), height == 0
+    child = lambda offset: np.tile(np.where(is_leaf, 0, np.arange(count) + offset), trees)
     leaves = np.tile(np.flatnonzero(is_leaf), trees)
-    owner = np.repeat(np.arange(trees), count - inner)
+    owner = np.repeat(np.arange(trees), np.count_nonzero(is_leaf))
     node = onnx.helper.make_node(
         "TreeEnsembleRegressor",
         ["input"],
@@ -98,8 +100,10 @@ def large(trees=45, depth=15):
         nodes_featureids=rng.integers(0, 20, count * trees).tolist(),
         nodes_modes=np.tile(np.where(is_leaf, "LEAF", "BRANCH_LEQ"), trees).tolist(),
         nodes_values=rng.standard_normal(count * trees).astype(np.float32).tolist(),
+        nodes_hitrates=[1.0] * (count * trees),
+        nodes_missing_value_tracks_true=[0] * (count * trees),
         nodes_truenodeids=child(1).tolist(),
-        nodes_falsenodeids=child(2).tolist(),
+        nodes_falsenodeids=child(2**height).tolist(),
         target_treeids=owner.tolist(),
         target_nodeids=leaves.tolist(),
         target_ids=[0] * len(leaves),

@@ -39,9 +39,11 @@ pub(super) fn check(model: &Model, source: &Source) -> Result<(), LoadError> {
         }
         for node in graph.node.iter().filter(|node| node.op_type == "Constant") {
             let name = node.output.first().map_or("", String::as_str);
-            let mut integers =
-                node.attribute.iter().flat_map(|attribute| attribute.i.iter().chain(&attribute.ints));
-            if let Some(value) = integers.find(|&&value| i32::try_from(value).is_err())
+            let mut integers = node
+                .attribute
+                .iter()
+                .flat_map(|attribute| attribute.i.into_iter().chain(attribute.ints.iter()));
+            if let Some(value) = integers.find(|&value| i32::try_from(value).is_err())
                 && !bounds.contains(name)
             {
                 return refuse(name, value.to_string());

@@ -6,7 +6,7 @@ mod attribute;
 use bytes::Bytes;
 use prost::Message;
 
-pub(super) use attribute::Attribute;
+pub(super) use attribute::{Attribute, Integers};
 
 use super::{LoadError, LoadErrorKind};
 
@@ -82,8 +82,6 @@ pub(super) struct Fields {
     pub(super) g: Option<Graph>,
     #[prost(float, repeated, packed = "false", tag = "7")]
     pub(super) floats: Vec<f32>,
-    #[prost(int64, repeated, packed = "false", tag = "8")]
-    pub(super) ints: Vec<i64>,
     #[prost(message, repeated, tag = "11")]
     pub(super) graphs: Vec<Graph>,
     /// Which of the fields holds the value: 2 = `i`, 4 = `t`, 5 = `g`, 7 = `ints`, 10 = `graphs`.

@@ -84,7 +84,7 @@ fn zip_map(maps: &HashMap<&str, &Node>, output: &ValueInfo) -> Option<TensorSpec
         (Some(labels), _) => {
             labels.strings.iter().map(|label| String::from_utf8_lossy(label).into_owned()).collect()
         }
-        (None, labels) => labels?.ints.iter().map(i64::to_string).collect(),
+        (None, labels) => labels?.ints.iter().map(|label| label.to_string()).collect(),
     };
     let columns = i64::try_from(labels.len()).ok()?;
     let spec = TensorSpec::new(&output.name, Datatype::Fp32, [-1, columns]);

@@ -165,6 +165,8 @@ fn constants_beyond_32_bits_are_refused_by_name() {
     assert_eq!(refused(with(typed)), (LoadErrorKind::OutOfRange, message.clone()));
 
     // The same from a Constant node, by its tensor and by its integers.
+    let mut integers = Attribute::from(Fields { name: "value_ints".into(), r#type: 7, ..Fields::default() });
+    integers.ints = [1, 1 << 31].into_iter().collect();
     for attribute in [
         Attribute::from(Fields {
             name: "value".into(),
@@ -172,12 +174,7 @@ fn constants_beyond_32_bits_are_refused_by_name() {
             r#type: 4,
             ..Fields::default()
         }),
-        Attribute::from(Fields {
-            name: "value_ints".into(),
-            ints: vec![1, 1 << 31],
-            r#type: 7,
-            ..Fields::default()
-        }),
+        integers,
     ] {
         let mut graph = with(int64("unused", &[0]));
         graph.node.insert(0, Node { attribute: vec![attribute], ..node("Constant", &[], "c") });

@@ -13,7 +13,17 @@ use super::Fields;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::engine) struct Attribute {
     fields: Fields,
+    pub(in crate::engine) ints: Integers,
     pub(in crate::engine) strings: Strings,
+}
+
+/// A list of integers. A forest has them by the million, and what costs most is the memory that they are written to: so here they
+/// are bytes before the first that is none, and have 32 bits before the first that needs more.
+#[derive(Clone, Debug, Default)]
+pub(in crate::engine) struct Integers {
+    bytes: Vec<u8>,
+    narrow: Vec<i32>,
+    wide: Vec<i64>,
 }
 
 /// A list of strings. The modes of a forest's tests are two words, millions of times: the first few words are kept once each.
@@ -41,6 +51,7 @@ const STRING: u8 = 9 << 3 | 2;
 impl Message for Attribute {
     fn encode_raw(&self, to: &mut impl BufMut) {
         self.fields.encode_raw(to);
+        self.ints.iter().for_each(|value| encoding::int64::encode(INTS, &value, to));
         self.strings.iter().for_each(|text| encoding::bytes::encode(STRINGS, text, to));
     }
 
@@ -53,16 +64,24 @@ impl Message for Attribute {
         from: &mut impl Buf,
         context: DecodeContext,
     ) -> Result<(), DecodeError> {
-        if number == STRINGS {
-            let mut text = Bytes::new();
-            encoding::bytes::merge(wire_type, &mut text, from, context)?;
-            self.strings.push(text);
-        } else {
-            self.fields.merge_field(number, wire_type, from, context)?;
+        match number {
+            INTS => {
+                let mut values = Vec::new();
+                encoding::int64::merge_repeated(wire_type, &mut values, from, context)?;
+                for value in values {
+                    self.ints.push(value);
+                }
+            }
+            STRINGS => {
+                let mut text = Bytes::new();
+                encoding::bytes::merge(wire_type, &mut text, from, context)?;
+                self.strings.push(text);
+            }
+            _ => self.fields.merge_field(number, wire_type, from, context)?,
         }
         let read = match number {
             FLOATS => floats(&mut self.fields.floats, from.chunk()),
-            INTS => integers(&mut self.fields.ints, from.chunk()),
+            INTS => self.ints.repeated(from.chunk()),
             STRINGS => self.strings.repeated(from.chunk()),
             _ => 0,
         };
@@ -71,8 +90,9 @@ impl Message for Attribute {
     }
 
     fn encoded_len(&self) -> usize {
+        let ints = self.ints.iter().map(|value| encoding::int64::encoded_len(INTS, &value));
         let strings = self.strings.iter().map(|text| encoding::bytes::encoded_len(STRINGS, text));
-        self.fields.encoded_len() + strings.sum::<usize>()
+        self.fields.encoded_len() + ints.sum::<usize>() + strings.sum::<usize>()
     }
 
     fn clear(&mut self) {
@@ -80,13 +100,114 @@ impl Message for Attribute {
     }
 }
 
-impl Strings {
-    pub(in crate::engine) fn len(&self) -> usize {
-        self.elements.len()
+impl Integers {
+    pub(in crate::engine) const fn new() -> Self {
+        Self { bytes: Vec::new(), narrow: Vec::new(), wide: Vec::new() }
     }
 
+    pub(in crate::engine) fn len(&self) -> usize {
+        self.bytes.len() + self.narrow.len() + self.wide.len()
+    }
+
+    #[inline]
+    pub(in crate::engine) fn get(&self, place: usize) -> Option<i64> {
+        let Some(behind) = place.checked_sub(self.bytes.len()) else {
+            return self.bytes.get(place).copied().map(i64::from);
+        };
+        match self.narrow.get(behind) {
+            Some(&value) => Some(value.into()),
+            None => self.wide.get(behind - self.narrow.len()).copied(),
+        }
+    }
+
+    pub(in crate::engine) fn iter(&self) -> impl Iterator<Item = i64> + Clone {
+        let bytes = self.bytes.iter().copied().map(i64::from);
+        bytes.chain(self.narrow.iter().copied().map(i64::from)).chain(self.wide.iter().copied())
+    }
+
+    fn push(&mut self, value: i64) {
+        let is_byte = self.narrow.is_empty() && self.wide.is_empty();
+        if let Ok(byte) = u8::try_from(value)
+            && is_byte
+        {
+            self.bytes.push(byte);
+        } else if let Ok(narrow) = i32::try_from(value)
+            && self.wide.is_empty()
+        {
+            self.narrow.push(narrow);
+        } else {
+            self.wide.push(value);
+        }
+    }
+
+    /// Reads elements from 0 to 2^21 - 1, for as long as there are any. Gives the number of bytes read.
+    fn repeated(&mut self, bytes: &[u8]) -> usize {
+        const FOUR: u64 = u64::from_le_bytes([INT, 0, INT, 0, INT, 0, INT, 0]);
+        const REST: u64 = u64::from_le_bytes([0, 0x7f, 0, 0x7f, 0, 0x7f, 0, 0x7f]);
+        let mut rest = bytes;
+        if self.narrow.is_empty() && self.wide.is_empty() {
+            // Four of one byte each, and again: a tree's number, a feature, a class.
+            while let Some((four, next)) = rest.split_first_chunk()
+                && u64::from_le_bytes(*four) & !REST == FOUR
+            {
+                let [_, a, _, b, _, c, _, d] = *four;
+                self.bytes.extend_from_slice(&[a, b, c, d]);
+                rest = next;
+            }
+        }
+        while self.wide.is_empty() {
+            let (value, next) = match rest {
+                [INT, a @ ..0x80, next @ ..] => (i32::from(*a), next),
+                [INT, a, b @ ..0x80, next @ ..] => (i32::from(a & 0x7f) | i32::from(*b) << 7, next),
+                [INT, a, b, c @ ..0x80, next @ ..] => {
+                    (i32::from(a & 0x7f) | i32::from(b & 0x7f) << 7 | i32::from(*c) << 14, next)
+                }
+                _ => break,
+            };
+            match u8::try_from(value) {
+                Ok(byte) if self.narrow.is_empty() => self.bytes.push(byte),
+                _ => self.narrow.push(value),
+            }
+            rest = next;
+        }
+        bytes.len() - rest.len()
+    }
+}
+
+impl FromIterator<i64> for Integers {
+    fn from_iter<I: IntoIterator<Item = i64>>(values: I) -> Self {
+        let mut integers = Self::default();
+        values.into_iter().for_each(|value| integers.push(value));
+        integers
+    }
+}
+
+impl PartialEq for Integers {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Strings {
     pub(in crate::engine) fn iter(&self) -> impl Iterator<Item = &Bytes> + Clone {
         self.elements.iter().filter_map(|&word| self.words.get(word as usize))
+    }
+
+    /// What becomes of each element, of which equal ones are asked for once; or the first that nothing becomes of, with its place.
+    pub(in crate::engine) fn map<T: Copy>(
+        &self,
+        of: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<Vec<T>, (usize, &Bytes)> {
+        let words: Vec<Option<T>> = self.words.iter().map(|word| of(word)).collect();
+        if words.iter().any(Option::is_none)
+            && let Some(unknown) = self.iter().enumerate().find(|(_, word)| of(word).is_none())
+        {
+            return Err(unknown);
+        }
+        let words: Vec<T> = words.into_iter().flatten().collect();
+        let Some(&first) = words.first() else { return Ok(Vec::new()) };
+        // The length is known ahead, since nothing is left out: an element is always one of the words.
+        Ok(self.elements.iter().map(|&word| words.get(word as usize).copied().unwrap_or(first)).collect())
     }
 
     fn push(&mut self, text: Bytes) {
@@ -101,14 +222,26 @@ impl Strings {
 
     /// Reads elements for as long as they are short, whole and among the first words. Gives the number of bytes read.
     fn repeated(&mut self, bytes: &[u8]) -> usize {
+        /// Sixteen bytes, of which those behind a word do not count.
+        fn number(text: &[u8; 16], length: u8) -> u128 {
+            let unused = 8 * (16 - u32::from(length.min(16)));
+            u128::from_le_bytes(*text).checked_shl(unused).unwrap_or(0)
+        }
+        let mut words: [Option<(u8, u128)>; SHARED] = [None; SHARED];
+        for (word, known) in self.words.iter().zip(&mut words).filter(|(word, _)| word.len() <= 16) {
+            let mut text = [0; 16];
+            text.iter_mut().zip(word.iter()).for_each(|(to, &byte)| *to = byte);
+            let length = u8::try_from(word.len()).unwrap_or(u8::MAX);
+            *known = Some((length, number(&text, length)));
+        }
         let mut rest = bytes;
-        while let [STRING, length @ ..0x80, next @ ..] = rest
-            && let Some((text, next)) = next.split_at_checked(usize::from(*length))
-            && let Some(word) =
-                self.words.iter().take(SHARED).zip(0..).find_map(|(word, at)| (word == text).then_some(at))
+        while let [STRING, length @ ..=16, next @ ..] = rest
+            && let Some(text) = next.first_chunk()
+            && let text = Some((*length, number(text, *length)))
+            && let Some(word) = words.iter().zip(0..).find_map(|(word, at)| (*word == text).then_some(at))
         {
             self.elements.push(word);
-            rest = next;
+            rest = next.get(usize::from(*length)..).unwrap_or_default();
         }
         bytes.len() - rest.len()
     }
@@ -138,26 +271,9 @@ fn floats(values: &mut Vec<f32>, bytes: &[u8]) -> usize {
     (values.len() - before) * 5
 }
 
-/// Integers from 0 to 2^21 - 1. Gives the number of bytes read.
-fn integers(values: &mut Vec<i64>, bytes: &[u8]) -> usize {
-    let mut rest = bytes;
-    loop {
-        let (value, next) = match rest {
-            [INT, a @ ..0x80, next @ ..] => (i64::from(*a), next),
-            [INT, a, b @ ..0x80, next @ ..] => (i64::from(a & 0x7f) | i64::from(*b) << 7, next),
-            [INT, a, b, c @ ..0x80, next @ ..] => {
-                (i64::from(a & 0x7f) | i64::from(b & 0x7f) << 7 | i64::from(*c) << 14, next)
-            }
-            _ => return bytes.len() - rest.len(),
-        };
-        values.push(value);
-        rest = next;
-    }
-}
-
 impl From<Fields> for Attribute {
     fn from(fields: Fields) -> Self {
-        Self { fields, strings: Strings::default() }
+        Self { fields, ints: Integers::default(), strings: Strings::default() }
     }
 }
 
@@ -172,5 +288,60 @@ impl Deref for Attribute {
 impl DerefMut for Attribute {
     fn deref_mut(&mut self) -> &mut Fields {
         &mut self.fields
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// An element of either list as a file has it, key and all.
+    fn written(number: u32, value: &[u8]) -> Vec<u8> {
+        let mut file = Vec::new();
+        encoding::encode_key(number, WireType::LengthDelimited, &mut file);
+        encoding::encode_varint(value.len() as u64, &mut file);
+        [file.as_slice(), value].concat()
+    }
+
+    fn integer() -> impl Strategy<Value = i64> {
+        prop_oneof![4 => 0_i64..128, 2 => 0_i64..1 << 22, 1 => any::<i32>().prop_map(i64::from), 1 => any::<i64>()]
+    }
+
+    proptest! {
+        #[test]
+        fn integers_of_any_width_come_back(values in vec(integer(), 0..40), others in vec(integer(), 0..40)) {
+            let mut file = Vec::new();
+            for value in &values {
+                encoding::int64::encode(INTS, value, &mut file);
+            }
+            // Something else in between, and the rest in the other form that the format has.
+            encoding::float::encode(FLOATS, &0.5, &mut file);
+            encoding::int64::encode_packed(INTS, &others, &mut file);
+            let read = Attribute::decode(Bytes::from(file)).unwrap();
+            let all = [values, others].concat();
+            prop_assert_eq!(read.ints.len(), all.len());
+            prop_assert_eq!(&read.ints.iter().collect::<Vec<_>>(), &all);
+            prop_assert_eq!(&(0..all.len()).filter_map(|place| read.ints.get(place)).collect::<Vec<_>>(), &all);
+            prop_assert_eq!(read.ints.get(all.len()), None);
+            prop_assert_eq!(&read.floats, &[0.5]);
+            prop_assert_eq!(&Attribute::decode(Bytes::from(read.encode_to_vec())).unwrap(), &read);
+        }
+
+        #[test]
+        fn strings_of_any_length_come_back(texts in vec("[ab]{0,3}|[a-c]{15,18}", 0..60)) {
+            let file: Vec<u8> = texts.iter().flat_map(|text| written(STRINGS, text.as_bytes())).collect();
+            let read = Attribute::decode(Bytes::from(file)).unwrap();
+            let as_bytes = |text: &String| Bytes::from(text.clone());
+            prop_assert_eq!(&read.strings, &texts.iter().map(as_bytes).collect::<Strings>());
+            let lengths = read.strings.map(|text| Some(text.len())).unwrap();
+            prop_assert_eq!(lengths, texts.iter().map(String::len).collect::<Vec<_>>());
+            let unknown = texts.iter().position(|text| text.len() == 16);
+            let refused = read.strings.map(|text| (text.len() != 16).then_some(())).map_err(|(place, _)| place);
+            prop_assert_eq!(refused.err(), unknown);
+            prop_assert_eq!(&Attribute::decode(Bytes::from(read.encode_to_vec())).unwrap(), &read);
+        }
     }
 }

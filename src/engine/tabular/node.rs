@@ -2,7 +2,7 @@
 
 use super::constant;
 use super::kernel::{Fallible, Inputs, Kernel, Output, covered};
-use crate::engine::onnx::{Attribute, Node, data_type};
+use crate::engine::onnx::{Attribute, Integers, Node, data_type};
 use crate::tensor::{Datatype, Excerpt, Tensor};
 
 /// A node, the version of its operator set, and what is known of its inputs.
@@ -98,8 +98,14 @@ impl<'a> Op<'a> {
     }
 
     /// Empty where the attribute is not given.
-    pub(super) fn integers(&self, name: &str) -> &'a [i64] {
-        self.attribute(name).map_or(&[], |attribute| &attribute.ints)
+    pub(super) fn integers(&self, name: &str) -> Vec<i64> {
+        self.attribute(name).map_or_else(Vec::new, |attribute| attribute.ints.iter().collect())
+    }
+
+    /// Those that a forest has by the million, where they are. Empty where the attribute is not given.
+    pub(super) fn many_integers(&self, name: &str) -> &'a Integers {
+        static NONE: Integers = Integers::new();
+        self.attribute(name).map_or(&NONE, |attribute| &attribute.ints)
     }
 
     /// Empty where the attribute is not given.

@@ -12,6 +12,7 @@ use crate::engine::onnx::{
 };
 use crate::engine::{Engine, Source, Spread, infer, load};
 use crate::tensor::{Data, Datatype, Shape, Strings, Tensor};
+use proptest::prelude::*;
 use prost::Message;
 use std::sync::Arc;
 
@@ -177,7 +178,9 @@ fn value(name: &str, elem_type: i32, dims: &[Option<i64>]) -> ValueInfo {
 }
 
 fn ints(name: &str, values: &[i64]) -> Attribute {
-    Attribute::from(Fields { name: name.into(), ints: values.to_vec(), r#type: 7, ..Fields::default() })
+    let mut attribute = Attribute::from(Fields { name: name.into(), r#type: 7, ..Fields::default() });
+    attribute.ints = values.iter().copied().collect();
+    attribute
 }
 
 fn floats_of(name: &str, values: &[f32]) -> Attribute {
@@ -301,6 +304,58 @@ fn trees_that_are_none_are_refused_at_load_with_the_node() {
         "{}",
         refused(tree(&circle))
     );
+}
+
+proptest! {
+    /// Two full trees of two levels: whichever way their nodes and weights are told, they answer alike.
+    #[test]
+    fn trees_are_the_same_in_any_order(
+        nodes in Just((0..14).collect::<Vec<i64>>()).prop_shuffle(),
+        leaves in Just([3, 4, 5, 6, 10, 11, 12, 13].to_vec()).prop_shuffle(),
+        stride in 1..3_i64,
+        is_ordered in any::<[bool; 2]>(),
+    ) {
+        let sorted = |given: Vec<i64>, is_ordered: bool| {
+            let mut sorted = given.clone();
+            sorted.sort_unstable();
+            if is_ordered { sorted } else { given }
+        };
+        let (nodes, leaves) = (sorted(nodes, is_ordered[0]), sorted(leaves, is_ordered[1]));
+        let all = |of: &[i64], what: &dyn Fn(i64) -> i64| of.iter().map(|&node| what(node)).collect::<Vec<_>>();
+        let is_leaf = |node: i64| node % 7 > 2;
+        let child = |node: i64, side: i64| if is_leaf(node) { 0 } else { (2 * (node % 7) + side) * stride };
+        let modes: Vec<_> = nodes.iter().map(|&node| if is_leaf(node) { "LEAF" } else { "BRANCH_LEQ" }).collect();
+        let told = [
+            ints("nodes_treeids", &all(&nodes, &|node| node / 7)),
+            ints("nodes_nodeids", &all(&nodes, &|node| node % 7 * stride)),
+            ints("nodes_featureids", &all(&nodes, &|node| node % 2)),
+            floats_of("nodes_values", &nodes.iter().map(|&node| node as f32).collect::<Vec<_>>()),
+            strings_of("nodes_modes", &modes),
+            ints("nodes_truenodeids", &all(&nodes, &|node| child(node, 1))),
+            ints("nodes_falsenodeids", &all(&nodes, &|node| child(node, 2))),
+            ints("target_treeids", &all(&leaves, &|leaf| leaf / 7)),
+            ints("target_nodeids", &all(&leaves, &|leaf| leaf % 7 * stride)),
+            ints("target_ids", &[0; 8]),
+            floats_of("target_weights", &leaves.iter().map(|&leaf| leaf as f32).collect::<Vec<_>>()),
+        ];
+        let engine = load(&source(tree(&told))).unwrap();
+        let rows: [[f32; 2]; 4] = [[0.0, 1.0], [0.5, 8.5], [2.0, 0.0], [9.0, 9.0]];
+        // The walks by hand: in each tree test n asks whether x[n % 2] is at most n.
+        let walked = |row: [f32; 2]| -> f32 {
+            let end = |first: i64| {
+                let mut node = first;
+                while !is_leaf(node) {
+                    let side = if row[usize::try_from(node % 2).unwrap()] <= node as f32 { 1 } else { 2 };
+                    node = first + 2 * (node - first) + side;
+                }
+                node as f32
+            };
+            end(0) + end(7)
+        };
+        let input = Tensor::new(Shape::new([4, 2]), Data::Fp32(rows.concat())).unwrap();
+        let got = infer(&*engine, vec![input], &[0], Spread::One).unwrap();
+        prop_assert_eq!(floats(&got[0]), &rows.map(walked));
+    }
 }
 
 /// Deeper than any stack of calls would be.

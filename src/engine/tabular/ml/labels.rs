@@ -22,7 +22,7 @@ impl Labels {
         match (texts.is_empty(), numbers.is_empty()) {
             (true, true) => Ok(None),
             (false, true) => Ok(Some(Self::Strings(texts.into_iter().map(str::to_owned).collect()))),
-            (true, false) => Ok(Some(Self::Integers(numbers.to_vec()))),
+            (true, false) => Ok(Some(Self::Integers(numbers))),
             (false, false) => Err(format!("both {strings} and {integers} are given")),
         }
     }

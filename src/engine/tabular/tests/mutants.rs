@@ -110,9 +110,9 @@ fn damage_attribute(attribute: &mut Attribute, dice: &mut Dice) {
             let inside = i64::try_from(dice.below(length)).unwrap();
             let near = dice.below(2) == 0;
             // A number that is another node's or feature's, or none at all.
-            damage_list(&mut attribute.ints, dice, |value, dice| {
-                *value = if near { inside } else { dice.edge() }
-            });
+            let mut integers = attribute.ints.iter().collect();
+            damage_list(&mut integers, dice, |value, dice| *value = if near { inside } else { dice.edge() });
+            attribute.ints = integers.into_iter().collect();
         }
     }
 }

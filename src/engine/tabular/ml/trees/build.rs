@@ -131,39 +131,62 @@ pub(super) fn build<T: Threshold>(
     Ok((builder, order))
 }
 
-/// Brings a test to the one form. Gives the ends of those that pass it and of those that do not.
+/// A test in the form that a forest walks.
+pub(super) struct Plain<T> {
+    pub(super) threshold: T,
+    /// Whether NaN goes to the first child.
+    pub(super) nan_first: bool,
+    /// Whether the first child is the one for those that fail the test.
+    swapped: bool,
+}
+
+impl<T> Plain<T> {
+    /// The ends of a node for those that pass the test and for those that do not.
+    #[inline]
+    pub(super) fn ends(&self, node: u32) -> (End, End) {
+        let (first, second) = (End::First(node), End::Second(node));
+        if self.swapped { (second, first) } else { (first, second) }
+    }
+}
+
+impl<T: Threshold> Test<'_, T> {
+    /// The same test in the one form; nothing where it takes several.
+    #[inline]
+    pub(super) fn plain(&self) -> Option<Plain<T>> {
+        let &Test { threshold, missing_passes: missing, .. } = self;
+        Some(match self.mode {
+            Mode::LessOrEqual => Plain { threshold, nan_first: missing, swapped: false },
+            Mode::Less => Plain { threshold: threshold.below(), nan_first: missing, swapped: false },
+            // The opposite of a test that NaN does not pass: so NaN has to be sent to where it fails.
+            Mode::GreaterOrEqual => {
+                Plain { threshold: threshold.below(), nan_first: !missing, swapped: true }
+            }
+            Mode::Greater => Plain { threshold, nan_first: !missing, swapped: true },
+            Mode::Equal | Mode::NotEqual | Mode::Member | Mode::Leaf => return None,
+        })
+    }
+}
+
+/// Builds a test in the one form. Gives the ends of those that pass it and of those that do not.
 fn expand<T: Threshold>(
     builder: &mut Builder<T>,
     test: &Test<'_, T>,
     ends: &[End],
 ) -> Fallible<(Ends, Ends)> {
     let &Test { feature, threshold, missing_passes: missing, .. } = test;
-    Ok(match test.mode {
-        Mode::LessOrEqual => {
-            let node = builder.node(ends, feature, threshold, missing)?;
-            (Ends::One(End::First(node)), Ends::One(End::Second(node)))
-        }
-        Mode::Less => {
-            let node = builder.node(ends, feature, threshold.below(), missing)?;
-            (Ends::One(End::First(node)), Ends::One(End::Second(node)))
-        }
-        // The opposite of a test that NaN does not pass: so NaN has to be sent to where it fails.
-        Mode::GreaterOrEqual => {
-            let node = builder.node(ends, feature, threshold.below(), !missing)?;
-            (Ends::One(End::Second(node)), Ends::One(End::First(node)))
-        }
-        Mode::Greater => {
-            let node = builder.node(ends, feature, threshold, !missing)?;
-            (Ends::One(End::Second(node)), Ends::One(End::First(node)))
-        }
-        Mode::Equal => any_of(builder, feature, &[threshold], missing, ends)?,
-        Mode::Member => any_of(builder, feature, test.members, missing, ends)?,
+    if let Some(plain) = test.plain() {
+        let node = builder.node(ends, feature, plain.threshold, plain.nan_first)?;
+        let (passed, failed) = plain.ends(node);
+        return Ok((Ends::One(passed), Ends::One(failed)));
+    }
+    match test.mode {
+        Mode::Equal => any_of(builder, feature, &[threshold], missing, ends),
         Mode::NotEqual => {
             let (equal, other) = any_of(builder, feature, &[threshold], !missing, ends)?;
-            (other, equal)
+            Ok((other, equal))
         }
-        Mode::Leaf => return Err("a leaf has no test".into()),
-    })
+        _ => any_of(builder, feature, test.members, missing, ends),
+    }
 }
 
 /// Whether the feature is one of some values: for each of them two tests, at most the value and not below it.

@@ -66,14 +66,14 @@ pub(super) fn ensemble<T: Threshold>(op: &Op<'_>, targets: usize) -> Fallible<Fo
         Ok(if *is_leaf != 0 { Child::Leaf(place) } else { Child::Node(place) })
     };
     let children = |leafs: &str, places: &str| -> Fallible<Vec<Child>> {
-        op.integers(leafs).iter().zip(op.integers(places)).map(|(leaf, place)| child(leaf, place)).collect()
+        op.integers(leafs).iter().zip(&op.integers(places)).map(|(leaf, place)| child(leaf, place)).collect()
     };
     let mut sets = sets(op.tensor("membership_values")?)?.into_iter();
     let members = modes.iter().map(|&mode| if mode == 6 { sets.next() } else { Some(Vec::new()) });
     let lists = Ensemble {
         members: members.collect::<Option<_>>().ok_or("membership_values has too few sets")?,
-        features: op.integers("nodes_featureids").to_vec(),
-        missing: op.integers("nodes_missing_value_tracks_true").to_vec(),
+        features: op.integers("nodes_featureids"),
+        missing: op.integers("nodes_missing_value_tracks_true"),
         passed: children("nodes_trueleafs", "nodes_truenodeids")?,
         failed: children("nodes_falseleafs", "nodes_falsenodeids")?,
         modes,

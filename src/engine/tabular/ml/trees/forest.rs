@@ -202,6 +202,7 @@ impl<T: Threshold> Builder<T> {
     }
 
     /// Adds the test `x <= threshold` at some ends; NaN goes to the first child if `nan_first`, else to the second.
+    #[inline]
     pub(super) fn node(
         &mut self,
         ends: &[End],
@@ -242,6 +243,7 @@ impl<T: Threshold> Builder<T> {
         Ok(number)
     }
 
+    #[inline]
     fn put(&mut self, ends: &[End], number: u32) {
         for &end in ends {
             match end {

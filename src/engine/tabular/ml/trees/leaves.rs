@@ -4,6 +4,35 @@ use super::forest::LeafScores;
 use crate::engine::tabular::element::Number;
 use crate::engine::tabular::kernel::Fallible;
 
+/// The place of each leaf among those that were met. Leaves are numbers of nodes, so a list is as good as a table, and several times
+/// as fast.
+struct Places(Vec<u32>);
+
+impl Places {
+    fn of(met: &[u32]) -> Self {
+        let mut places = vec![u32::MAX; met.iter().max().map_or(0, |&last| last as usize + 1)];
+        for (place, &leaf) in (0..u32::MAX).zip(met) {
+            if let Some(at) = places.get_mut(leaf as usize) {
+                *at = place;
+            }
+        }
+        Self(places)
+    }
+
+    fn get(&self, leaf: u32) -> Option<usize> {
+        self.0.get(leaf as usize).filter(|&&place| place != u32::MAX).map(|&place| place as usize)
+    }
+
+    /// The same, for the first time that a leaf is asked for.
+    fn take(&mut self, leaf: u32) -> Option<usize> {
+        let place = self.get(leaf);
+        if let Some(at) = self.0.get_mut(leaf as usize) {
+            *at = u32::MAX;
+        }
+        place
+    }
+}
+
 /// Scores by leaf, brought into the order in which leaves were met.
 pub(super) fn leaf_scores<T: Number>(
     met: &[u32],
@@ -15,18 +44,8 @@ pub(super) fn leaf_scores<T: Number>(
         // The converter of decision paths writes a leaf's weight once per class, and counts on ONNX Runtime's taking one of them.
         scores.dedup_by_key(|&mut (leaf, ..)| leaf);
     }
-    // Leaves are numbers of nodes, so a list is as good as a table, and several times as fast.
-    let mut places = vec![u32::MAX; met.iter().max().map_or(0, |&last| last as usize + 1)];
-    for (place, &leaf) in (0..u32::MAX).zip(met) {
-        if let Some(at) = places.get_mut(leaf as usize) {
-            *at = place;
-        }
-    }
-    let place_of = |leaf: u32| {
-        let place = places.get(leaf as usize).copied().filter(|&place| place != u32::MAX);
-        place.map(|place| place as usize)
-    };
-    if let Some((leaf, ..)) = scores.iter().find(|(leaf, ..)| place_of(*leaf).is_none()) {
+    let places = Places::of(met);
+    if let Some((leaf, ..)) = scores.iter().find(|(leaf, ..)| places.get(*leaf).is_none()) {
         return Err(format!("tree node {leaf} has a weight and is no leaf of a tree"));
     }
     let too_many = |_| "it has too many weights";
@@ -35,7 +54,7 @@ pub(super) fn leaf_scores<T: Number>(
     let mut start = 0;
     for run in scores.chunk_by(|a, b| a.0 == b.0) {
         let count = u32::try_from(run.len()).map_err(too_many)?;
-        let place = run.first().and_then(|(leaf, ..)| place_of(*leaf));
+        let place = run.first().and_then(|(leaf, ..)| places.get(*leaf));
         if let Some(own) = place.and_then(|place| runs.get_mut(place)) {
             *own = (start, count);
         }
@@ -62,6 +81,30 @@ pub(super) fn leaf_scores<T: Number>(
         starts.push(u32::try_from(flat.len()).map_err(too_many)?);
     }
     Ok(LeafScores::Some { starts, scores: flat })
+}
+
+/// The scores of leaves of which each has one, in the order in which they were met; nothing where some have none or several. A
+/// score comes with its leaf, and `scores` gives all of them from the first.
+pub(super) fn one_each<T: Number, I: Iterator<Item = (Fallible<u32>, T)>>(
+    met: &[u32],
+    scores: impl Fn() -> I,
+) -> Option<Vec<T>> {
+    // Mostly they stand in that very order.
+    let mut values = Vec::with_capacity(met.len());
+    let in_order =
+        scores().zip(met).map_while(|((leaf, score), met)| (leaf.as_ref() == Ok(met)).then_some(score));
+    values.extend(in_order);
+    if values.len() == met.len() {
+        return Some(values).filter(|_| scores().nth(met.len()).is_none());
+    }
+    let mut places = Places::of(met);
+    values.resize(met.len(), T::default());
+    let mut rest = met.len();
+    for (leaf, score) in scores() {
+        *values.get_mut(places.take(leaf.ok()?)?)? = score;
+        rest = rest.checked_sub(1)?;
+    }
+    (rest == 0).then_some(values)
 }
 
 pub(super) fn target(target: i64, targets: usize) -> Fallible<u32> {
