@@ -1,6 +1,7 @@
 //! The container's entry point: one router behind a listener.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -10,7 +11,7 @@ use twofold::{check, shutdown, telemetry};
 
 fn main() -> ExitCode {
     let config = match Config::from_process() {
-        Ok(config) => config,
+        Ok(config) => Arc::new(config),
         Err(refusal) => return refusal.exit(),
     };
     if config.check {
@@ -19,7 +20,7 @@ fn main() -> ExitCode {
     let telemetry = telemetry::init(&config.telemetry, config.home);
     let ended = match Runtime::new() {
         Ok(runtime) => {
-            let ended = runtime.block_on(run(&config));
+            let ended = runtime.block_on(run(Arc::clone(&config)));
             // What the deadline or a second signal cut off is not waited for.
             runtime.shutdown_background();
             ended
@@ -33,17 +34,17 @@ fn main() -> ExitCode {
     if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-async fn run(config: &Config) -> Result<(), String> {
-    let app = App::start(config).map_err(|error| error.to_string())?;
-    let address = config.server.listen;
+async fn run(config: Arc<Config>) -> Result<(), String> {
+    // First of all: as a container's first process, it is not ended by a signal that it does not wait for.
+    let deaf = |error| format!("signals cannot be waited for: {error}");
+    let (first, second) = (shutdown::signal().map_err(deaf)?, shutdown::second_signal().map_err(deaf)?);
+    let (address, home) = (config.server.listen, config.home.name());
     let refused = |error| format!("TWOFOLD_LISTEN: cannot listen on {address}: {error}");
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
-    let deaf = |error| format!("signals cannot be waited for: {error}");
-    let (first, second) = (shutdown::signal().map_err(deaf)?, shutdown::second_signal().map_err(deaf)?);
-    tracing::info!(%address, home = config.home.name(), "listening");
+    tracing::info!(%address, home, "listening");
     tokio::select! {
-        () = app.serve(listener, first) => Ok(()),
+        ended = App::run(config, listener, first) => ended.map_err(|error| error.to_string()),
         signal = second => Err(format!("{signal} came before the drain had ended: ended at once")),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 use crate::catalog::Catalog;
 use crate::config::{self, Config, Home};
@@ -25,6 +26,9 @@ pub struct App {
 /// Lambda ends a start after ten seconds; what is left of them is for reading models and for saying what went wrong.
 const START_ON_LAMBDA: Duration = Duration::from_secs(9);
 
+/// A start that takes no longer is waited for: whoever connects meanwhile gets the answer and not a refusal.
+const SHORT_START: Duration = Duration::from_secs(1);
+
 /// A start that would leave nothing to serve. Its text begins with the variable that is to blame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokenStart {
@@ -39,15 +43,68 @@ impl fmt::Display for BrokenStart {
 
 impl std::error::Error for BrokenStart {}
 
+impl BrokenStart {
+    fn of_panic(error: &tokio::task::JoinError) -> Self {
+        Self { message: format!("TWOFOLD_MODELS: loading them ended unexpectedly: {error}") }
+    }
+}
+
 impl App {
-    /// Loads the models. Fails where not one of them is ready.
+    /// Loads the models. Fails where not one of them is ready. Blocks.
     pub fn start(config: &Config) -> Result<Self, BrokenStart> {
+        let app = Self::prepare(config);
+        app.load(config)?;
+        Ok(app)
+    }
+
+    /// Loads the models and serves them, as [`App::start`] and [`App::serve`] do. Where loading takes its time, it serves
+    /// meanwhile: alive, but not ready, and a signal is heeded.
+    pub async fn run(
+        config: Arc<Config>,
+        listener: TcpListener,
+        signal: impl Future<Output = &'static str>,
+    ) -> Result<(), BrokenStart> {
+        let app = Arc::new(Self::prepare(&config));
+        let mut loading = {
+            let app = Arc::clone(&app);
+            tokio::task::spawn_blocking(move || app.load(&config))
+        };
+        if let Ok(loaded) = timeout(SHORT_START, &mut loading).await {
+            loaded.unwrap_or_else(|error| Err(BrokenStart::of_panic(&error)))?;
+            app.serve(listener, signal).await;
+            return Ok(());
+        }
+        tracing::info!("models are still being loaded: probes are answered meanwhile");
+        tokio::select! {
+            () = app.serve(listener, signal) => Ok(()),
+            // A load that succeeds leaves the serving to go on.
+            Err(broken) = async { loading.await.unwrap_or_else(|error| Err(BrokenStart::of_panic(&error))) } => Err(broken),
+        }
+    }
+
+    /// Everything but the models.
+    fn prepare(config: &Config) -> Self {
         let metrics = Metrics::new(config.home);
         let catalog = Catalog::new(
             metrics.clone(),
             Pool::new(config.compute.threads, config.compute.queue),
             config.compute.deadline,
         );
+        catalog.await_start();
+        let front = Front {
+            catalog: Arc::new(catalog),
+            metrics,
+            readiness: Readiness::loading(),
+            admin: config.http.admin,
+            body_limit: config.http.body_limit,
+            home: config.home,
+        };
+        Self { front, server: config.server.clone(), deadline: config.compute.deadline }
+    }
+
+    /// Loads the models, then turns ready. Fails where not one of them is.
+    fn load(&self, config: &Config) -> Result<(), BrokenStart> {
+        let catalog = &self.front.catalog;
         let mut reasons = Vec::new();
         let mut sources = Vec::new();
         for entry in &config.models {
@@ -66,15 +123,8 @@ impl App {
                 message: format!("TWOFOLD_MODELS: no model is ready: {}", reasons.join("; ")),
             });
         }
-        let front = Front {
-            catalog: Arc::new(catalog),
-            metrics,
-            readiness: Readiness::default(),
-            admin: config.http.admin,
-            body_limit: config.http.body_limit,
-            home: config.home,
-        };
-        Ok(Self { front, server: config.server.clone(), deadline: config.compute.deadline })
+        self.front.readiness.grant();
+        Ok(())
     }
 
     /// The router that both homes serve.

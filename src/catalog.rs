@@ -7,6 +7,7 @@ mod state;
 mod statistics;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub struct Catalog {
     compute: Arc<Compute>,
     /// Where packages come from. Whoever loads or unloads holds it, so that one change comes after the other.
     sources: Mutex<Option<Sources>>,
+    /// What there will be is not known yet.
+    starting: AtomicBool,
 }
 
 /// Where packages come from, and what gets them: references, each with the name that is given beside it, if one is.
@@ -45,7 +48,13 @@ impl Catalog {
     /// A catalog without models. They compute with `pool`, each request within `deadline`.
     pub fn new(metrics: Metrics, pool: Pool, deadline: Duration) -> Self {
         let compute = Arc::new(Compute { pool, deadline });
-        Self { models: RwLock::default(), metrics, compute, sources: Mutex::default() }
+        let (models, sources) = (RwLock::default(), Mutex::default());
+        Self { models, metrics, compute, sources, starting: AtomicBool::new(false) }
+    }
+
+    /// Until [`Catalog::start`] has ended, a model that is not known may still come: it is not ready, in place of unknown.
+    pub fn await_start(&self) {
+        self.starting.store(true, Ordering::Release);
     }
 
     /// Enters a model whose engine is given.
@@ -64,7 +73,7 @@ impl Catalog {
     /// The model of this name: the version that is asked for, or else the newest that is ready.
     pub fn model(&self, name: &str, version: Option<&str>) -> Result<Arc<Model>, Error> {
         let models = self.read();
-        let versions = versions(&models, name)?;
+        let versions = self.versions(&models, name)?;
         let found = match version {
             Some(version) => state(versions, name, version)?,
             None => newest(versions).ok_or_else(|| unknown_model(name))?,
@@ -90,7 +99,7 @@ impl Catalog {
     /// The versions of a model that are ready, the oldest first.
     pub fn ready_versions(&self, name: &str) -> Result<Vec<Arc<Model>>, Error> {
         let models = self.read();
-        Ok(versions(&models, name)?.values().filter_map(ready).collect())
+        Ok(self.versions(&models, name)?.values().filter_map(ready).collect())
     }
 
     /// Every version of every model that is ready, by name and then by age.
@@ -112,6 +121,21 @@ impl Catalog {
         entries.collect()
     }
 
+    fn versions<'a>(
+        &self,
+        models: &'a BTreeMap<String, Versions>,
+        name: &str,
+    ) -> Result<&'a Versions, Error> {
+        models.get(name).ok_or_else(|| {
+            if self.starting.load(Ordering::Acquire) {
+                let reason = format!("model {} is not ready: models are still being loaded", Excerpt(name));
+                Error::new(ErrorKind::NotReady, reason)
+            } else {
+                unknown_model(name)
+            }
+        })
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<String, Versions>> {
         // A writer that panicked left whole entries behind: they are inserted in one step.
         self.models.read().unwrap_or_else(PoisonError::into_inner)
@@ -123,10 +147,6 @@ fn ready(state: &State) -> Option<Arc<Model>> {
         State::Ready(model) => Some(Arc::clone(model)),
         State::Loading | State::Unavailable(_) | State::Unloaded(_) => None,
     }
-}
-
-fn versions<'a>(models: &'a BTreeMap<String, Versions>, name: &str) -> Result<&'a Versions, Error> {
-    models.get(name).ok_or_else(|| unknown_model(name))
 }
 
 fn unknown_model(name: &str) -> Error {

@@ -125,7 +125,7 @@ fn requests_find_the_port_that_the_server_listens_on() {
 fn probes_ask_for_health_and_have_patience() {
     let routes = yaml("openapi.yaml");
     for (probe, path) in [
-        ("startupProbe", "/v2/health/ready"),
+        ("startupProbe", "/v2/health/live"),
         ("readinessProbe", "/v2/health/ready"),
         ("livenessProbe", "/v2/health/live"),
     ] {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLockWriteGuard};
 
 use super::model::Said;
@@ -16,25 +17,33 @@ impl Catalog {
     pub fn start(&self, store: Store, references: Vec<(Reference, Option<String>)>) -> Vec<String> {
         let mut held = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let sources = held.insert(Sources { store, references });
-        let (listings, mut reasons) = list(sources);
-        for listing in &listings {
+        let (mut listings, mut reasons) = list(sources);
+        // All of them are known before the first is opened, which may take its time.
+        listings.retain(|listing| {
             let (name, version) = (listing.name(), listing.version());
-            if let btree_map::Entry::Occupied(_) =
-                self.write().entry(name.to_owned()).or_default().entry(version)
-            {
-                let reason = format!(
-                    "model '{name}' version {version} is in two references; the first one's is served"
-                );
-                tracing::error!(model = name, version, reason, "package refused");
-                reasons.push(reason);
-                continue;
+            match self.write().entry(name.to_owned()).or_default().entry(version) {
+                btree_map::Entry::Vacant(entry) => {
+                    entry.insert(State::Loading);
+                    true
+                }
+                btree_map::Entry::Occupied(_) => {
+                    let reason = format!(
+                        "model '{name}' version {version} is in two references; the first one's is served"
+                    );
+                    tracing::error!(model = name, version, reason, "package refused");
+                    reasons.push(reason);
+                    false
+                }
             }
+        });
+        for listing in &listings {
             let state = match self.open(listing) {
                 Ok(model) => State::Ready(model),
                 Err(reason) => State::Unavailable(reason),
             };
-            self.write().entry(name.to_owned()).or_default().insert(version, state);
+            self.write().entry(listing.name().to_owned()).or_default().insert(listing.version(), state);
         }
+        self.starting.store(false, Ordering::Release);
         reasons
     }
 

@@ -12,7 +12,7 @@ mod serve;
 
 pub use serve::serve;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -40,18 +40,40 @@ pub struct Front {
     pub home: Home,
 }
 
-/// Whether new requests are welcome: from the start on, until the process is asked to end.
-#[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+/// Whether new requests are welcome: once the models are loaded, until the process is asked to end.
+#[derive(Clone, Debug)]
+pub struct Readiness(Arc<AtomicU8>);
 
 impl Readiness {
+    const LOADING: u8 = 0;
+    const WELCOME: u8 = 1;
+    const WITHDRAWN: u8 = 2;
+
+    /// Not before [`Readiness::grant`].
+    pub fn loading() -> Self {
+        Self(Arc::new(AtomicU8::new(Self::LOADING)))
+    }
+
+    /// From now on, unless the process was asked to end in the meantime.
+    pub fn grant(&self) {
+        // Whatever else it is, it stays.
+        let _ = self.0.compare_exchange(Self::LOADING, Self::WELCOME, Ordering::AcqRel, Ordering::Acquire);
+    }
+
     /// Sends new requests elsewhere from now on.
     pub fn withdraw(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.store(Self::WITHDRAWN, Ordering::Release);
     }
 
     fn is_ready(&self) -> bool {
-        !self.0.load(Ordering::Acquire)
+        self.0.load(Ordering::Acquire) == Self::WELCOME
+    }
+}
+
+/// Ready at once.
+impl Default for Readiness {
+    fn default() -> Self {
+        Self(Arc::new(AtomicU8::new(Self::WELCOME)))
     }
 }
 

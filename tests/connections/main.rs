@@ -10,3 +10,4 @@ mod limits;
 mod process;
 mod signals;
 mod slow;
+mod start;
