@@ -81,15 +81,6 @@ def test_strings_where_numbers_are_taken(triton):
         )
 
 
-def test_a_model_of_strings_is_not_there(triton):
-    strings = np.array(["a", "é", ""], np.object_)
-    for binary in (True, False):
-        assert refused(triton, "identity_bytes", [tensor("x", strings, binary)]) == (
-            "404",
-            "no model 'identity_bytes'",
-        )
-
-
 def test_what_is_not_offered(triton):
     output = wanted("label")[0]
     output._parameters["classification"] = 3

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tritonclient.http as http
-from tensors import CARRIED, NONFINITE, checked, digits, same, tensor, wanted
+from tensors import CARRIED, EXACT, NONFINITE, checked, digits, same, tensor, wanted
 
 BOTH_WAYS = pytest.mark.parametrize("binary_in", [True, False], ids=["raw_in", "json_in"])
 AND_BACK = pytest.mark.parametrize("binary_out", [True, False], ids=["raw_out", "json_out"])
@@ -23,6 +23,20 @@ def test_every_datatype_comes_back_to_the_bit(triton, datatype, binary_in, binar
     assert output["datatype"] == datatype.upper()
     assert ("data" in output) is not binary_out
     same(result.as_numpy("y"), array)
+
+
+@BOTH_WAYS
+@AND_BACK
+@pytest.mark.parametrize("datatype", EXACT)
+def test_all_of_64_bits_comes_back_where_the_engine_has_them(triton, datatype, binary_in, binary_out):
+    array = EXACT[datatype]
+    inputs, outputs = [tensor("x", array, binary_in)], wanted("y", binary=binary_out)
+    same(triton.infer(f"exact_{datatype}", inputs, outputs=outputs).as_numpy("y"), array)
+
+
+def test_strings_that_are_no_text_come_back_raw(triton):
+    array = np.array([b"\xff\x00", b"plain"], np.object_)
+    same(triton.infer("identity_bytes", [tensor("x", array)]).as_numpy("y"), array)
 
 
 @BOTH_WAYS

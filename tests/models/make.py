@@ -3,8 +3,7 @@
     python tests/models/make.py            writes them
     python tests/models/make.py --check    fails where a committed file differs, or is not one of them
 
-repository/       models that rten runs, several versions of one among them
-every_datatype/   one model per datatype of the protocol that passes it through, whether an engine runs it or not
+repository/       small models, several versions of one among them, and one per datatype of the protocol that passes it through
 heavy/            a model that takes tens of milliseconds
 partly_broken/    one good model among broken ones
 """
@@ -32,8 +31,6 @@ DATATYPES = {
     "fp64": TensorProto.DOUBLE,
     "bytes": TensorProto.STRING,
 }
-# What rten carries from input to output.
-CARRIED = ["bool", "uint8", "int8", "int32", "int64", "fp16", "fp32", "fp64"]
 
 
 def value(name, datatype, shape):
@@ -140,13 +137,21 @@ def unsupported():
 
 def files():
     """Every file by its path, and its bytes."""
-    carried = {f"repository/identity_{name}/1/model.onnx": identity(DATATYPES[name]) for name in CARRIED}
-    every = {f"every_datatype/identity_{n}/model.onnx": identity(kind) for n, kind in DATATYPES.items()}
+    every = {f"repository/identity_{name}/1/model.onnx": identity(kind) for name, kind in DATATYPES.items()}
+    # rten would take them too, and computes in 32 bits.
+    exact = {
+        f"repository/exact_{name}/1/{file}": content
+        for name in ("int64", "fp64")
+        for file, content in {
+            "model.onnx": identity(DATATYPES[name]),
+            "twofold.json": b'{"engine": "tabular"}\n',
+        }.items()
+    }
     versions = {f"repository/versions/{v}/model.onnx": plus(v) for v in (1, 2, 10)}
     good = identity(TensorProto.FLOAT)
     return {
-        **carried,
         **every,
+        **exact,
         **versions,
         "repository/add/1/model.onnx": add(),
         "repository/matrix/1/model.onnx": identity(TensorProto.FLOAT, ["n", 2, 3]),

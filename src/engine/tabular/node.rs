@@ -53,10 +53,15 @@ impl Built {
 }
 
 impl<'a> Op<'a> {
+    /// The datatype of an input that must be there and is only passed on: any that the protocol has.
+    pub(super) fn any_datatype(&self, index: usize) -> Fallible<Datatype> {
+        let datatype = self.types.get(index).copied().flatten();
+        datatype.ok_or_else(|| format!("input {index} is missing"))
+    }
+
     /// The datatype of an input that must be there.
     pub(super) fn datatype(&self, index: usize) -> Fallible<Datatype> {
-        let datatype = self.types.get(index).copied().flatten();
-        let datatype = datatype.ok_or_else(|| format!("input {index} is missing"))?;
+        let datatype = self.any_datatype(index)?;
         if covered(datatype) { Ok(datatype) } else { Err(format!("{datatype} is not covered")) }
     }
 

@@ -16,7 +16,7 @@ pub(super) fn build(op: &Op<'_>) -> Fallible<Built> {
         "Size" => Built::function(Datatype::Int64, |inputs: &mut Inputs<'_>| {
             made(vec![], vec![integer(inputs.get(0)?.data().len())])
         }),
-        "Identity" => Built::function(op.datatype(0)?, through),
+        "Identity" => Built::function(op.any_datatype(0)?, through),
         "Reshape" => reshape(op),
         "Flatten" => {
             let at = op.integer("axis")?.unwrap_or(1);
