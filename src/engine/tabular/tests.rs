@@ -1,6 +1,7 @@
 #![allow(clippy::cast_precision_loss)]
 
 mod mutants;
+mod specification;
 
 use std::time::Instant;
 

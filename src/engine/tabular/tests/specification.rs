@@ -1,0 +1,114 @@
+//! Single operators against the ONNX specification, where the zoo has no case or ONNX Runtime answers otherwise.
+
+use super::*;
+
+fn kind(datatype: Datatype) -> i32 {
+    match datatype {
+        Datatype::Fp32 => data_type::FLOAT,
+        Datatype::Fp64 => data_type::DOUBLE,
+        Datatype::Int64 => data_type::INT64,
+        Datatype::Int32 => data_type::INT32,
+        Datatype::Bool => data_type::BOOL,
+        _ => data_type::STRING,
+    }
+}
+
+fn tensor(sizes: &[usize], data: Data) -> Tensor {
+    Tensor::new(Shape::new(sizes.to_vec()), data).unwrap()
+}
+
+fn fp32(sizes: &[usize], values: &[f32]) -> Tensor {
+    tensor(sizes, Data::Fp32(values.to_vec()))
+}
+
+/// What some nodes make of inputs called `x` and `z`; of a matrix the number of rows is free.
+fn outcome(
+    nodes: Vec<Node>,
+    constants: Vec<Constant>,
+    inputs: &[Tensor],
+    outputs: &[(&str, Datatype)],
+    version: i64,
+) -> Result<Vec<Tensor>, String> {
+    let declared = |(name, tensor): (&&str, &Tensor)| {
+        let mut sizes: Vec<Option<i64>> =
+            tensor.shape().sizes().iter().map(|&size| i64::try_from(size).ok()).collect();
+        if let [rows, _] = sizes.as_mut_slice() {
+            *rows = None;
+        }
+        value(name, kind(tensor.datatype()), &sizes)
+    };
+    let made = |&(name, datatype): &(&str, Datatype)| {
+        let tensor = TensorType { elem_type: kind(datatype), shape: None };
+        ValueInfo { name: name.into(), r#type: Some(ValueType { tensor: Some(tensor), sequence: None }) }
+    };
+    let graph = Graph {
+        node: nodes,
+        initializer: constants,
+        input: ["x", "z"].iter().zip(inputs).map(declared).collect(),
+        output: outputs.iter().map(made).collect(),
+        ..Graph::default()
+    };
+    let set = |domain: &str, version| OperatorSet { domain: Some(domain.into()), version: Some(version) };
+    let opset_import = vec![set("", 18), set("ai.onnx.ml", version)];
+    let model = Model { ir_version: Some(8), graph: Some(graph), opset_import };
+    let source = Source {
+        model: model.encode_to_vec().into(),
+        engine: Some(NAME.into()),
+        threads: 1,
+        ..Source::default()
+    };
+    let engine = load(&source).map_err(|error| error.to_string())?;
+    let all: Vec<usize> = (0..outputs.len()).collect();
+    infer(&*engine, inputs.to_vec(), &all, Spread::One).map_err(|error| error.to_string())
+}
+
+/// The only output of one node.
+fn only(
+    node: Node,
+    constants: Vec<Constant>,
+    inputs: &[Tensor],
+    datatype: Datatype,
+) -> Result<Tensor, String> {
+    outcome(vec![node], constants, inputs, &[("y", datatype)], 4).map(|mut made| made.remove(0))
+}
+
+fn int(name: &str, i: i64) -> Attribute {
+    Attribute::from(Fields { name: name.into(), i: Some(i), r#type: 2, ..Fields::default() })
+}
+
+fn float(name: &str, f: f32) -> Attribute {
+    Attribute::from(Fields { name: name.into(), f: Some(f), r#type: 1, ..Fields::default() })
+}
+
+fn text(name: &str, s: &str) -> Attribute {
+    let s = Some(s.as_bytes().to_vec().into());
+    Attribute::from(Fields { name: name.into(), s, r#type: 3, ..Fields::default() })
+}
+
+/// One tree whose leaves weigh on classes 1 and 3 of four.
+#[test]
+fn a_class_that_no_leaf_weighs_on_has_a_score_of_zero_and_may_win() {
+    let node = ml(
+        "TreeEnsembleClassifier",
+        &["x"],
+        &["label", "y"],
+        vec![
+            ints("nodes_treeids", &[0, 0, 0]),
+            ints("nodes_nodeids", &[0, 1, 2]),
+            ints("nodes_featureids", &[0, 0, 0]),
+            floats_of("nodes_values", &[0.5, 0.0, 0.0]),
+            strings_of("nodes_modes", &["BRANCH_LEQ", "LEAF", "LEAF"]),
+            ints("nodes_truenodeids", &[1, 0, 0]),
+            ints("nodes_falsenodeids", &[2, 0, 0]),
+            ints("class_treeids", &[0, 0, 0, 0]),
+            ints("class_nodeids", &[1, 1, 2, 2]),
+            ints("class_ids", &[1, 3, 1, 3]),
+            floats_of("class_weights", &[-2.1, -2.5, -2.1, 0.25]),
+            ints("classlabels_int64s", &[7, -2, 30, 4]),
+        ],
+    );
+    let outputs = [("label", Datatype::Int64), ("y", Datatype::Fp32)];
+    let made = outcome(vec![node], vec![], &[fp32(&[2, 1], &[0.0, 1.0])], &outputs, 3).unwrap();
+    assert_eq!(made[0], tensor(&[2], Data::Int64(vec![7, 4])));
+    assert_eq!(floats(&made[1]), [0.0, -2.1, 0.0, -2.5, 0.0, -2.1, 0.0, 0.25]);
+}
