@@ -120,7 +120,7 @@ pub(super) fn regressor(op: &Op<'_>) -> Fallible<Built> {
         let (values, rows) = matrix(inputs, layer.inputs())?;
         elements(&[rows, targets])?;
         let mut scores = layer.apply(&values, rows);
-        scores.chunks_exact_mut(targets).for_each(|row| transform.apply_to_targets(row));
+        scores.chunks_exact_mut(targets).for_each(|row| transform.apply(row));
         tensor(vec![rows, targets], Data::Fp32(scores)).map(Output::One)
     })
 }

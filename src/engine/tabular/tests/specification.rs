@@ -112,3 +112,35 @@ fn a_class_that_no_leaf_weighs_on_has_a_score_of_zero_and_may_win() {
     assert_eq!(made[0], tensor(&[2], Data::Int64(vec![7, 4])));
     assert_eq!(floats(&made[1]), [0.0, -2.1, 0.0, -2.5, 0.0, -2.1, 0.0, 0.25]);
 }
+
+/// The specification has the transform for the scores of a row, however many they are; ONNX Runtime leaves a single one as it is.
+#[test]
+fn the_score_of_a_single_target_is_transformed() {
+    let share = |x: f32| 1.0 / (1.0 + (-x).exp());
+    for (transform, expected) in [
+        ("NONE", [1.5, -1.0]),
+        ("LOGISTIC", [share(1.5), share(-1.0)]),
+        ("SOFTMAX", [1.0, 1.0]),
+        ("SOFTMAX_ZERO", [1.0, 1.0]),
+    ] {
+        let node = ml(
+            "LinearRegressor",
+            &["x"],
+            &["y"],
+            vec![
+                floats_of("coefficients", &[0.5]),
+                floats_of("intercepts", &[0.5]),
+                text("post_transform", transform),
+            ],
+        );
+        let made = only(node, vec![], &[fp32(&[2, 1], &[2.0, -3.0])], Datatype::Fp32).unwrap();
+        for (made, expected) in floats(&made).iter().zip(expected) {
+            assert!((made - expected).abs() < 1e-6, "{transform}: {made}, expected {expected}");
+        }
+        let mut node = tree(&[text("post_transform", transform)]).node.remove(0);
+        node.output = vec!["y".into()];
+        let made = only(node, vec![], &[fp32(&[1, 2], &[0.0, 0.0])], Datatype::Fp32).unwrap();
+        let expected = if transform == "LOGISTIC" { share(1.0) } else { 1.0 };
+        assert!((floats(&made)[0] - expected).abs() < 1e-6, "{transform}: {made:?}");
+    }
+}

@@ -184,7 +184,7 @@ impl<T: Threshold, O: Element + Number> Kernel for Regressor<T, O> {
                 };
                 *score = aggregated.add(base);
             }
-            self.transform.apply_to_targets(scores);
+            self.transform.apply(scores);
             made.extend(scores.iter().map(|score| O::from_f64(score.to_f64())));
             Ok(())
         })?;
