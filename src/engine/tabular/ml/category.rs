@@ -81,7 +81,7 @@ fn nans(data: &Data) -> Vec<bool> {
 
 pub(super) fn one_hot(op: &Op<'_>) -> Fallible<Built> {
     let datatype = op.datatype(0)?;
-    let (texts, integers) = (op.strings("cats_strings")?, op.integers("cats_int64s"));
+    let (texts, integers) = (op.strings("cats_strings")?, op.integers("cats_int64s")?);
     let (categories, count) = match (texts.is_empty(), integers.is_empty()) {
         (false, true) => {
             (Categories::Texts(table(texts.iter().map(|text| text.as_bytes().into()))), texts.len())
@@ -169,10 +169,10 @@ pub(super) fn label_encoder(op: &Op<'_>) -> Fallible<Built> {
             return Ok(strings(op.strings(&name("strings"))?));
         }
         if op.attribute(&name("int64s")).is_some() {
-            return Ok(Data::Int64(op.integers(&name("int64s"))));
+            return Ok(Data::Int64(op.integers(&name("int64s"))?));
         }
         if op.attribute(&name("floats")).is_some() {
-            return Ok(Data::Fp32(op.floats(&name("floats")).to_vec()));
+            return Ok(Data::Fp32(op.floats(&name("floats"))?.to_vec()));
         }
         Err(format!("its {side} are missing"))
     };
@@ -191,7 +191,7 @@ pub(super) fn label_encoder(op: &Op<'_>) -> Fallible<Built> {
 
 pub(super) fn mapper(op: &Op<'_>) -> Fallible<Built> {
     let from = op.datatype(0)?;
-    let (texts, numbers) = (strings(op.strings("cats_strings")?), Data::Int64(op.integers("cats_int64s")));
+    let (texts, numbers) = (strings(op.strings("cats_strings")?), Data::Int64(op.integers("cats_int64s")?));
     if from == Datatype::Bytes {
         let default = Data::Int64(vec![op.integer("default_int64")?.unwrap_or(-1)]);
         translate(&texts, tensor_of(numbers)?, tensor_of(default)?, from)

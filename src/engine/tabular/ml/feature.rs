@@ -7,7 +7,7 @@ use crate::tensor::Datatype;
 
 /// Inputs side by side, as floats. A declared width cuts an input off, or fills it up with zeros.
 pub(super) fn vectorizer(op: &Op<'_>) -> Fallible<Built> {
-    let widths = op.integers("inputdimensions");
+    let widths = op.integers("inputdimensions")?;
     for index in 0..op.types.len() {
         op.datatype(index)?;
     }

@@ -18,7 +18,7 @@ fn per_column<T: Copy>(values: &[T], columns: usize, what: &str) -> Fallible<Vec
 
 pub(super) fn scaler(op: &Op<'_>) -> Fallible<Built> {
     op.datatype(0)?;
-    let (offset, scale) = (op.floats("offset").to_vec(), op.floats("scale").to_vec());
+    let (offset, scale) = (op.floats("offset")?.to_vec(), op.floats("scale")?.to_vec());
     Built::function(Datatype::Fp32, move |inputs: &mut Inputs<'_>| {
         let sizes = inputs.sizes(0)?.to_vec();
         let columns = sizes.last().copied().unwrap_or(1);
@@ -66,11 +66,11 @@ pub(super) fn imputer(op: &Op<'_>) -> Fallible<Built> {
         let (imputed, replaced): (Vec<T>, T) = if op.attribute("imputed_value_int64s").is_some() {
             #[allow(clippy::cast_precision_loss)] // integers of FP32 columns were written as floats
             let number = |value: i64| T::from_f64(value as f64);
-            let imputed = op.integers("imputed_value_int64s").iter().map(|&value| number(value)).collect();
+            let imputed = op.integers("imputed_value_int64s")?.iter().map(|&value| number(value)).collect();
             (imputed, number(op.integer("replaced_value_int64")?.unwrap_or(0)))
         } else {
             let number = |value: f32| T::from_f64(f64::from(value));
-            let imputed = op.floats("imputed_value_floats").iter().map(|&value| number(value)).collect();
+            let imputed = op.floats("imputed_value_floats")?.iter().map(|&value| number(value)).collect();
             (imputed, number(op.float("replaced_value_float")?.unwrap_or(0.0)))
         };
         Built::function(datatype, move |inputs: &mut Inputs<'_>| {

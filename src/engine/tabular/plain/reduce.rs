@@ -68,7 +68,7 @@ fn reduce<T: Element>(
     op: &Op<'_>,
     function: impl Fn(&mut dyn Iterator<Item = T>) -> T + Send + Sync + 'static,
 ) -> Fallible<Built> {
-    let attribute = op.attribute("axes").map(|axes| axes.ints.iter().collect::<Vec<_>>());
+    let attribute = op.given_integers("axes")?;
     let keep = op.flag("keepdims", true)?;
     let none_is_none = op.flag("noop_with_empty_axes", false)?;
     Built::function(T::DATATYPE, move |inputs: &mut Inputs<'_>| {

@@ -144,3 +144,37 @@ fn the_score_of_a_single_target_is_transformed() {
         assert!((floats(&made)[0] - expected).abs() < 1e-6, "{transform}: {made:?}");
     }
 }
+
+#[test]
+fn a_list_of_another_type_is_refused_by_its_name() {
+    let said = refused(tree(&[floats_of("nodes_missing_value_tracks_true", &[1.0, 0.0, 0.0])]));
+    assert!(
+        said.contains("node 'the TreeEnsembleRegressor'")
+            && said.ends_with("nodes_missing_value_tracks_true is not a list of integers"),
+        "{said}"
+    );
+    // Also where the file does not say which type an attribute has.
+    let mut untyped = ints("base_values", &[3]);
+    untyped.r#type = 0;
+    let said = refused(tree(&[untyped]));
+    assert!(said.ends_with("base_values is not a list of floats"), "{said}");
+    let said = refused(tree(&[ints("nodes_modes", &[0, 1, 1])]));
+    assert!(said.ends_with("nodes_modes is not a list of strings"), "{said}");
+    let node = Node { attribute: vec![int("axes", 1)], ..plain("ReduceMax", vec!["x".into()], "y") };
+    let said = only(node, vec![], &[fp32(&[1, 2], &[0.0, 0.0])], Datatype::Fp32).unwrap_err();
+    assert!(said.contains("ReduceMax") && said.ends_with("axes is not a list of integers"), "{said}");
+}
+
+#[test]
+fn a_list_that_is_given_twice_is_refused() {
+    let doubles = Constant {
+        dims: vec![3],
+        data_type: data_type::DOUBLE,
+        double_data: vec![9.0; 3],
+        ..Constant::default()
+    };
+    let name = "nodes_values_as_tensor".into();
+    let doubles = Attribute::from(Fields { name, t: Some(doubles), r#type: 4, ..Fields::default() });
+    let said = refused(tree(&[doubles]));
+    assert!(said.ends_with("both nodes_values and nodes_values_as_tensor are given"), "{said}");
+}
