@@ -178,3 +178,27 @@ fn a_list_that_is_given_twice_is_refused() {
     let said = refused(tree(&[doubles]));
     assert!(said.ends_with("both nodes_values and nodes_values_as_tensor are given"), "{said}");
 }
+
+/// No comparison with NaN holds but that of being unequal.
+#[test]
+fn a_threshold_of_nan_sends_every_number_down_the_false_branch() {
+    for (mode, expected) in [
+        ("BRANCH_LEQ", 2.0),
+        ("BRANCH_LT", 2.0),
+        ("BRANCH_GTE", 2.0),
+        ("BRANCH_GT", 2.0),
+        ("BRANCH_EQ", 2.0),
+        ("BRANCH_NEQ", 1.0),
+    ] {
+        let modes = strings_of("nodes_modes", &[mode, "LEAF", "LEAF"]);
+        let values = floats_of("nodes_values", &[f32::NAN, 0.0, 0.0]);
+        for tracks in [0, 1] {
+            let tracked = ints("nodes_missing_value_tracks_true", &[tracks, 0, 0]);
+            let node = tree(&[modes.clone(), values.clone(), tracked]).node.remove(0);
+            let input = fp32(&[3, 2], &[1.0, 0.0, f32::NEG_INFINITY, 0.0, f32::NAN, 0.0]);
+            let made = only(node, vec![], &[input], Datatype::Fp32).unwrap();
+            let missing = if tracks == 1 { 1.0 } else { 2.0 };
+            assert_eq!(floats(&made), [expected, expected, missing], "{mode}, tracks {tracks}");
+        }
+    }
+}
