@@ -64,8 +64,7 @@ pub(super) fn imputer(op: &Op<'_>) -> Fallible<Built> {
     let datatype = op.datatype(0)?;
     for_numbers!(datatype, T => {
         let (imputed, replaced): (Vec<T>, T) = if op.attribute("imputed_value_int64s").is_some() {
-            #[allow(clippy::cast_precision_loss)] // integers of FP32 columns were written as floats
-            let number = |value: i64| T::from_f64(value as f64);
+            let number = T::from_i64;
             let imputed = op.integers("imputed_value_int64s")?.iter().map(|&value| number(value)).collect();
             (imputed, number(op.integer("replaced_value_int64")?.unwrap_or(0)))
         } else {
@@ -94,9 +93,13 @@ pub(super) fn imputer(op: &Op<'_>) -> Fallible<Built> {
 pub(super) fn binarizer(op: &Op<'_>) -> Fallible<Built> {
     let threshold = op.float("threshold")?.unwrap_or(0.0);
     for_numbers!(op.datatype(0)?, T => {
-        let threshold = T::from_f64(f64::from(threshold));
+        let exact = f64::from(threshold);
+        // Below an integer's range is everything above it, though no integer is there to compare with.
+        let all = exact < T::LEAST.to_f64();
+        let threshold = T::at_most(exact);
         Built::function(T::DATATYPE, move |inputs: &mut Inputs<'_>| {
-            let above = |&value: &T| if value > threshold { T::ONE } else { T::default() };
+            let is_above = |value: T| all || threshold.is_some_and(|threshold| value > threshold);
+            let above = |&value: &T| if is_above(value) { T::ONE } else { T::default() };
             let values: Vec<T> = inputs.values::<T>(0)?.iter().map(above).collect();
             made(inputs.sizes(0)?, values)
         })

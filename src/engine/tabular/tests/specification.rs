@@ -202,3 +202,33 @@ fn a_threshold_of_nan_sends_every_number_down_the_false_branch() {
         }
     }
 }
+
+#[test]
+fn whole_numbers_are_compared_with_a_threshold_between_them() {
+    for (threshold, expected) in
+        [(-0.5, [0, 0, 1, 1]), (0.5, [0, 0, 0, 1]), (-1.0, [0, 0, 1, 1]), (-1e30, [1; 4]), (1e30, [0; 4])]
+    {
+        let node = ml("Binarizer", &["x"], &["y"], vec![float("threshold", threshold)]);
+        let made = only(
+            node.clone(),
+            vec![],
+            &[tensor(&[4], Data::Int64(vec![i64::MIN, -1, 0, i64::MAX]))],
+            Datatype::Int64,
+        );
+        assert_eq!(made.unwrap(), tensor(&[4], Data::Int64(expected.to_vec())), "{threshold}");
+        let narrow = expected.iter().map(|&value| i32::try_from(value).unwrap()).collect();
+        let given = tensor(&[4], Data::Int32(vec![i32::MIN, -1, 0, i32::MAX]));
+        let made = only(node, vec![], &[given], Datatype::Int32);
+        assert_eq!(made.unwrap(), tensor(&[4], Data::Int32(narrow)), "{threshold}");
+    }
+}
+
+#[test]
+fn an_imputed_integer_is_exact() {
+    let large = (1 << 53) + 1;
+    let attributes = vec![ints("imputed_value_int64s", &[large + 2]), int("replaced_value_int64", large)];
+    let node = ml("Imputer", &["x"], &["y"], attributes);
+    let given = tensor(&[2], Data::Int64(vec![large, large - 1]));
+    let made = only(node, vec![], &[given], Datatype::Int64).unwrap();
+    assert_eq!(made, tensor(&[2], Data::Int64(vec![large + 2, large - 1])));
+}
