@@ -232,3 +232,24 @@ fn an_imputed_integer_is_exact() {
     let made = only(node, vec![], &[given], Datatype::Int64).unwrap();
     assert_eq!(made, tensor(&[2], Data::Int64(vec![large + 2, large - 1])));
 }
+
+/// Of version 4: integral values default to -1 whatever their width, and of equal keys the last counts.
+#[test]
+fn a_label_encoder_has_the_defaults_and_the_order_of_its_version() {
+    let values = Constant {
+        dims: vec![3],
+        data_type: data_type::INT32,
+        int32_data: vec![5, 6, 7],
+        ..Constant::default()
+    };
+    let name = "values_tensor".into();
+    let values = Attribute::from(Fields { name, t: Some(values), r#type: 4, ..Fields::default() });
+    let node = ml("LabelEncoder", &["x"], &["y"], vec![ints("keys_int64s", &[1, 2, 1]), values]);
+    let given = tensor(&[3], Data::Int64(vec![1, 2, 3]));
+    let made = only(node, vec![], &[given.clone()], Datatype::Int32).unwrap();
+    assert_eq!(made, tensor(&[3], Data::Int32(vec![7, 6, -1])));
+    let attributes = vec![ints("keys_int64s", &[1, 2, 1]), ints("values_int64s", &[5, 6, 7])];
+    let node = ml("LabelEncoder", &["x"], &["y"], attributes);
+    let made = outcome(vec![node], vec![], &[given], &[("y", Datatype::Int64)], 2).unwrap();
+    assert_eq!(made[0], tensor(&[3], Data::Int64(vec![5, 6, -1])));
+}
