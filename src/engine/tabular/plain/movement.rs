@@ -159,8 +159,16 @@ fn slice(op: &Op<'_>) -> Fallible<Built> {
                     (from, to.saturating_sub(from).max(0).unsigned_abs().div_ceil(step.unsigned_abs()))
                 }
                 _ => {
-                    let (from, to) = (counted(start).clamp(-1, size - 1), counted(end).clamp(-1, size - 1));
-                    (from, from.saturating_sub(to).max(0).unsigned_abs().div_ceil(step.unsigned_abs()))
+                    let from = counted(start).clamp(0, (size - 1).max(0));
+                    let to = counted(end).clamp(-1, size - 1);
+                    (
+                        from,
+                        from.min(size - 1)
+                            .saturating_sub(to)
+                            .max(0)
+                            .unsigned_abs()
+                            .div_ceil(step.unsigned_abs()),
+                    )
                 }
             };
             *kept = usize::try_from(count).map_err(|_| "too many elements")?;

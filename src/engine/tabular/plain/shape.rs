@@ -124,7 +124,11 @@ fn reshape(op: &Op<'_>) -> Fallible<Built> {
                 size => usize::try_from(size).map_err(|_| format!("{size} is not a size"))?,
             });
         }
-        if let Some(place) = wanted.iter().position(|&size| size == -1) {
+        let mut open = wanted.iter().enumerate().filter(|&(_, &size)| size == -1).map(|(place, _)| place);
+        if let Some(place) = open.next() {
+            if open.next().is_some() {
+                return Err("two sizes of its shape are -1".into());
+            }
             let known: usize = elements(&sizes)?;
             let rest = count.checked_div(known).unwrap_or(0);
             if let Some(size) = sizes.get_mut(place) {

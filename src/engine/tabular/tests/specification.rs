@@ -253,3 +253,30 @@ fn a_label_encoder_has_the_defaults_and_the_order_of_its_version() {
     let made = outcome(vec![node], vec![], &[given], &[("y", Datatype::Int64)], 2).unwrap();
     assert_eq!(made[0], tensor(&[3], Data::Int64(vec![5, 6, -1])));
 }
+
+#[test]
+fn a_slice_backwards_from_before_the_beginning_starts_at_the_beginning() {
+    for (size, start, end, expected) in [
+        (3, -10, -20, vec![0.0]),
+        (3, -10, -5, vec![0.0]),
+        (3, -10, 0, vec![]),
+        (3, 5, -20, vec![2.0, 1.0, 0.0]),
+        (0, -10, -20, vec![]),
+    ] {
+        let names = ["x", "starts", "ends", "axes", "steps"];
+        let node = plain("Slice", names.iter().map(|&name| name.into()).collect(), "y");
+        let constants = [("starts", start), ("ends", end), ("axes", 0), ("steps", -1)];
+        let constants = constants.iter().map(|&(name, value)| int64(name, vec![value])).collect();
+        let values: Vec<f32> = [0.0, 1.0, 2.0].into_iter().take(size).collect();
+        let made = only(node, constants, &[fp32(&[size], &values)], Datatype::Fp32).unwrap();
+        assert_eq!(made, fp32(&[expected.len()], &expected), "{start} to {end} of {size}");
+    }
+}
+
+#[test]
+fn a_shape_with_two_sizes_left_open_is_refused() {
+    let node = plain("Reshape", vec!["x".into(), "shape".into()], "y");
+    let shape = int64("shape", vec![-1, -1]);
+    let said = only(node, vec![shape], &[fp32(&[1, 4], &[0.0; 4])], Datatype::Fp32).unwrap_err();
+    assert!(said.ends_with("two sizes of its shape are -1"), "{said}");
+}
