@@ -16,6 +16,8 @@ pub(in crate::engine::tabular) struct Dense<T> {
     /// filled up with zeros.
     groups: Vec<Vec<[T; LANES]>>,
     relu: bool,
+    /// The fewest dimensions of what it makes.
+    dimensions: usize,
 }
 
 /// A type that layers can be made of.
@@ -52,7 +54,12 @@ impl<T: Layer> Dense<T> {
             };
             weights.chunks_exact(columns).map(row).collect()
         });
-        Self { inputs: weights.len() / columns, groups: groups.collect(), bias, relu }
+        Self { inputs: weights.len() / columns, groups: groups.collect(), bias, relu, dimensions: 0 }
+    }
+
+    /// The same layer, what it makes having so many dimensions or more.
+    pub(super) fn of_at_least(self, dimensions: usize) -> Self {
+        Self { dimensions, ..self }
     }
 
     /// One row after the other. Within a row 16 sums grow together, one input column at a time: what any vector unit can take
@@ -93,7 +100,10 @@ impl<T: Layer> Kernel for Dense<T> {
         if columns != self.inputs {
             return Err(format!("its input has {columns} columns, its weights have {}", self.inputs));
         }
-        let made_sizes = [leading, &[self.bias.len()]].concat();
+        let mut made_sizes = [leading, &[self.bias.len()]].concat();
+        if made_sizes.len() < self.dimensions {
+            made_sizes.splice(0..0, vec![1; self.dimensions - made_sizes.len()]);
+        }
         elements(&made_sizes)?;
         let output = self.apply(inputs.values::<T>(0)?, leading.iter().product());
         made(made_sizes, output)

@@ -33,9 +33,15 @@ pub(in crate::engine::tabular) fn layer(
     relu: bool,
 ) -> Fallible<Built> {
     for_floats!(weights.datatype(), T => {
-        let [_, columns] = *weights.shape().sizes() else { return Err("its weights are no matrix".into()) };
+        let [rows, columns] = *weights.shape().sizes() else { return Err("its weights are no matrix".into()) };
+        if rows == 0 || columns == 0 {
+            return Err("its weights are empty".into());
+        }
+        // What is added may have more dimensions than the product of a vector, and so has the sum.
+        let dimensions = bias.map_or(0, |bias| bias.shape().rank());
         let bias = row::<T>(bias, columns)?;
-        Built::new(Dense::new(values::<T>(weights)?, bias, relu), T::DATATYPE)
+        let layer = Dense::new(values::<T>(weights)?, bias, relu).of_at_least(dimensions);
+        Built::new(layer, T::DATATYPE)
     })
 }
 

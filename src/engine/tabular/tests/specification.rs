@@ -280,3 +280,30 @@ fn a_shape_with_two_sizes_left_open_is_refused() {
     let said = only(node, vec![shape], &[fp32(&[1, 4], &[0.0; 4])], Datatype::Fp32).unwrap_err();
     assert!(said.ends_with("two sizes of its shape are -1"), "{said}");
 }
+
+fn matrix(name: &str, sizes: &[usize], values: &[f32]) -> Constant {
+    Constant {
+        name: name.into(),
+        dims: sizes.iter().map(|&size| i64::try_from(size).unwrap()).collect(),
+        data_type: data_type::FLOAT,
+        float_data: values.to_vec(),
+        ..Constant::default()
+    }
+}
+
+#[test]
+fn a_product_and_its_addend_keep_the_dimensions_that_they_have_apart() {
+    let nodes = vec![
+        plain("MatMul", vec!["x".into(), "w".into()], "h"),
+        plain("Add", vec!["h".into(), "b".into()], "y"),
+    ];
+    let weights = matrix("w", &[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    let bias = matrix("b", &[1, 3], &[0.5; 3]);
+    let inputs = [fp32(&[2], &[1.0, 1.0])];
+    let outputs = [("y", Datatype::Fp32)];
+    let made = outcome(nodes.clone(), vec![weights, bias], &inputs, &outputs, 3).unwrap();
+    assert_eq!(made, [fp32(&[1, 3], &[5.5, 7.5, 9.5])]);
+    let empty = vec![matrix("w", &[2, 0], &[]), matrix("b", &[1], &[0.5])];
+    let made = outcome(nodes, empty, &[fp32(&[1, 2], &[1.0, 1.0])], &outputs, 3).unwrap();
+    assert_eq!(made, [fp32(&[1, 0], &[])]);
+}
