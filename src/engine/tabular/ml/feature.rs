@@ -20,8 +20,9 @@ pub(super) fn vectorizer(op: &Op<'_>) -> Fallible<Built> {
             if *rows.get_or_insert(own_rows) != own_rows {
                 return Err(format!("input {index} has {own_rows} rows, the first {}", rows.unwrap_or(0)));
             }
+            let own: usize =
+                if sizes.len() < 2 { sizes } else { sizes.get(1..).unwrap_or_default() }.iter().product();
             let values: Vec<f32> = floats(inputs.get(index)?.data())?;
-            let own = values.len() / own_rows.max(1);
             let width = widths.get(index).and_then(|&width| usize::try_from(width).ok()).unwrap_or(own);
             parts.push((values, own, width));
         }

@@ -307,3 +307,10 @@ fn a_product_and_its_addend_keep_the_dimensions_that_they_have_apart() {
     let made = outcome(nodes, empty, &[fp32(&[1, 2], &[1.0, 1.0])], &outputs, 3).unwrap();
     assert_eq!(made, [fp32(&[1, 0], &[])]);
 }
+
+#[test]
+fn inputs_without_rows_are_joined_as_wide_as_others() {
+    let node = ml("FeatureVectorizer", &["x", "z"], &["y"], vec![]);
+    let made = only(node, vec![], &[fp32(&[0, 2], &[]), fp32(&[0, 3], &[])], Datatype::Fp32).unwrap();
+    assert_eq!(made.shape().sizes(), [0, 5]);
+}
