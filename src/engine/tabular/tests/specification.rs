@@ -314,3 +314,31 @@ fn inputs_without_rows_are_joined_as_wide_as_others() {
     let made = only(node, vec![], &[fp32(&[0, 2], &[]), fp32(&[0, 3], &[])], Datatype::Fp32).unwrap();
     assert_eq!(made.shape().sizes(), [0, 5]);
 }
+
+#[test]
+fn trees_without_a_root_are_refused() {
+    let bytes =
+        Constant { dims: vec![1], data_type: data_type::UINT8, int32_data: vec![0], ..Constant::default() };
+    let tensor = |name: &str, t: Constant| {
+        Attribute::from(Fields { name: name.into(), t: Some(t), r#type: 4, ..Fields::default() })
+    };
+    let node = |roots: &[i64]| {
+        let attributes = vec![
+            ints("tree_roots", roots),
+            tensor("nodes_modes", bytes.clone()),
+            ints("nodes_featureids", &[0]),
+            tensor("nodes_splits", matrix("", &[1], &[0.5])),
+            ints("nodes_truenodeids", &[0]),
+            ints("nodes_trueleafs", &[1]),
+            ints("nodes_falsenodeids", &[1]),
+            ints("nodes_falseleafs", &[1]),
+            ints("leaf_targetids", &[0, 0]),
+            tensor("leaf_weights", matrix("", &[2], &[1.0, 2.0])),
+        ];
+        ml("TreeEnsemble", &["x"], &["y"], attributes)
+    };
+    let made = |roots: &[i64]| only(node(roots), vec![], &[fp32(&[1, 1], &[0.0])], Datatype::Fp32);
+    assert_eq!(made(&[0]).unwrap(), fp32(&[1, 1], &[1.0]));
+    let said = made(&[]).unwrap_err();
+    assert!(said.ends_with("it has no roots"), "{said}");
+}

@@ -89,6 +89,9 @@ pub(super) fn ensemble<T: Threshold>(op: &Op<'_>, targets: usize) -> Fallible<Fo
     }
     let roots =
         op.integers("tree_roots")?.iter().map(|place| child(&0, place)).collect::<Fallible<Vec<_>>>()?;
+    if roots.is_empty() {
+        return Err("it has no roots".into());
+    }
     let (builder, met) = build(&lists, &roots, weights.len(), false)?;
     let reached: std::collections::HashSet<u32> = met.iter().copied().collect();
     let mut scores = Vec::with_capacity(weights.len());
