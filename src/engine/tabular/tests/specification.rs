@@ -342,3 +342,28 @@ fn trees_without_a_root_are_refused() {
     let said = made(&[]).unwrap_err();
     assert!(said.ends_with("it has no roots"), "{said}");
 }
+
+#[test]
+fn integers_are_multiplied_and_reduced_where_the_schema_has_them() {
+    let given = tensor(&[2, 2], Data::Int64(vec![1, 2, 3, i64::MAX]));
+    let node = plain("Gemm", vec!["x".into(), "w".into(), "c".into()], "y");
+    let constants = || vec![int64_matrix("w", &[2, 2], vec![1, 0, 0, 1]), int64("c", vec![10, 0])];
+    let made = only(node.clone(), constants(), &[given], Datatype::Int64).unwrap();
+    assert_eq!(made, tensor(&[2, 2], Data::Int64(vec![11, 2, 13, i64::MAX])));
+    let given = tensor(&[1, 2], Data::Int64(vec![3, 4]));
+    let scaled = |alpha| Node { attribute: vec![float("alpha", alpha)], ..node.clone() };
+    let made = only(scaled(-2.0), constants(), &[given.clone()], Datatype::Int64).unwrap();
+    assert_eq!(made, tensor(&[1, 2], Data::Int64(vec![4, -8])));
+    let said = only(scaled(0.5), constants(), &[given], Datatype::Int64).unwrap_err();
+    assert!(said.ends_with("alpha is 0.5, which INT64 cannot hold"), "{said}");
+    // Roots and logarithms lose their fraction, as everything that becomes an integer.
+    for (operator, expected) in [("ReduceL2", 7), ("ReduceLogSumExp", 6), ("ReduceLogSum", 2)] {
+        let given = tensor(&[1, 3], Data::Int32(vec![2, 3, 6]));
+        let made = only(plain(operator, vec!["x".into()], "y"), vec![], &[given], Datatype::Int32).unwrap();
+        assert_eq!(made, tensor(&[1, 1], Data::Int32(vec![expected])), "{operator}");
+    }
+}
+
+fn int64_matrix(name: &str, sizes: &[i64], values: Vec<i64>) -> Constant {
+    Constant { dims: sizes.to_vec(), ..int64(name, values) }
+}
