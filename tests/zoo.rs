@@ -182,6 +182,18 @@ fn run(engine: &dyn Engine, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, String> 
     engine::infer(engine, inputs, &all, Spread::One).map_err(|error| error.to_string())
 }
 
+/// Whether what was made has the shape that the signature declares.
+fn declared(engine: &dyn Engine, made: &[Tensor]) -> Result<(), String> {
+    for (spec, made) in engine.signature().outputs.iter().zip(made) {
+        let sizes = made.shape().sizes();
+        let fits = |(&declared, &size): (&i64, &usize)| declared < 0 || usize::try_from(declared) == Ok(size);
+        if spec.shape.len() != sizes.len() || !spec.shape.iter().zip(sizes).all(fits) {
+            return Err(format!("{} is declared as {:?} and made as {sizes:?}", spec.name, spec.shape));
+        }
+    }
+    Ok(())
+}
+
 fn check(folder: &Path) -> Result<Seen, String> {
     let (case, inputs, outputs) = read(folder);
     let model = fs::read(folder.join("model.onnx")).unwrap();
@@ -202,7 +214,9 @@ fn check(folder: &Path) -> Result<Seen, String> {
     }
     let mut seen = Seen { estimator: case.estimator.clone(), cases: 1, ..Seen::default() };
     if case.batches.is_empty() {
-        compare(&case, &inputs, &run(&*engine, inputs.clone())?, &outputs, &mut seen)?;
+        let got = run(&*engine, inputs.clone())?;
+        declared(&*engine, &got)?;
+        compare(&case, &inputs, &got, &outputs, &mut seen)?;
         return Ok(seen);
     }
     let mut start = 0;
@@ -213,6 +227,7 @@ fn check(folder: &Path) -> Result<Seen, String> {
         };
         let (given, expected) = (rows(&inputs, &case.inputs), rows(&outputs, &case.outputs));
         let got = run(&*engine, given.clone()).map_err(|reason| format!("batch of {batch}: {reason}"))?;
+        declared(&*engine, &got).map_err(|reason| format!("batch of {batch}: {reason}"))?;
         compare(&case, &given, &got, &expected, &mut seen)
             .map_err(|reason| format!("batch of {batch}: {reason}"))?;
         // A row's answer is the same to the bit when it comes alone.

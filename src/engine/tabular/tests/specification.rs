@@ -367,3 +367,53 @@ fn integers_are_multiplied_and_reduced_where_the_schema_has_them() {
 fn int64_matrix(name: &str, sizes: &[i64], values: Vec<i64>) -> Constant {
     Constant { dims: sizes.to_vec(), ..int64(name, values) }
 }
+
+fn classifier(attribute: Vec<Attribute>) -> Node {
+    let mut attributes = vec![
+        floats_of("coefficients", &[1.0, -1.0, 0.5]),
+        floats_of("intercepts", &[0.0, 0.0, 0.0]),
+        ints("classlabels_ints", &[7, -2, 30]),
+    ];
+    attributes.extend(attribute);
+    ml("LinearClassifier", &["x"], &["label", "scores"], attributes)
+}
+
+/// Converters declare one label however many rows there are, and leave scores to others without a `ZipMap`.
+#[test]
+fn metadata_has_the_shapes_and_labels_of_what_is_made() {
+    let graph = Graph {
+        node: vec![
+            classifier(vec![]),
+            ml("Normalizer", &["scores"], &["shares"], vec![text("norm", "L1")]),
+            plain("Identity", vec!["shares".into()], "y"),
+        ],
+        input: vec![value("x", data_type::FLOAT, &[None, Some(1)])],
+        output: vec![
+            value("label", data_type::INT64, &[Some(1)]),
+            value("y", data_type::FLOAT, &[None, Some(1)]),
+        ],
+        ..Graph::default()
+    };
+    let engine = load(&source(graph)).unwrap();
+    let outputs = &engine.signature().outputs;
+    assert_eq!((outputs[0].shape.as_slice(), outputs[1].shape.as_slice()), (&[-1][..], &[-1, 3][..]));
+    assert_eq!(outputs[1].labels, ["7", "-2", "30"]);
+    assert!(outputs[0].labels.is_empty());
+}
+
+#[test]
+fn a_zip_map_has_a_label_for_each_column() {
+    let zipped = |labels: &[i64]| Graph {
+        node: vec![
+            classifier(vec![]),
+            ml("ZipMap", &["scores"], &["y"], vec![ints("classlabels_int64s", labels)]),
+        ],
+        input: vec![value("x", data_type::FLOAT, &[None, Some(1)])],
+        output: vec![value("y", data_type::FLOAT, &[None, None])],
+        ..Graph::default()
+    };
+    let engine = load(&source(zipped(&[7, -2, 30]))).unwrap();
+    assert_eq!(engine.signature().outputs[0].shape, [-1, 3]);
+    let said = refused(zipped(&[7, -2]));
+    assert!(said.contains("ai.onnx.ml:ZipMap: its input has 3 columns, of which it labels 2"), "{said}");
+}
