@@ -6,7 +6,7 @@ mod attribute;
 use bytes::Bytes;
 use prost::Message;
 
-pub(super) use attribute::{Attribute, Integers};
+pub(super) use attribute::{Attribute, Integers, Strings};
 
 use super::{LoadError, LoadErrorKind};
 

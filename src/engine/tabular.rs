@@ -61,44 +61,32 @@ impl Tabular {
     /// Loads a model; the error says what of it is not covered.
     pub(super) fn load(model: &Model, signature: Signature) -> Result<Self, LoadError> {
         let mut plan = Plan::of(model, &signature)?;
-        let mut signature = signature;
-        for (spec, labels) in signature.outputs.iter_mut().zip(std::mem::take(&mut plan.labels)) {
+        let labels = std::mem::take(&mut plan.labels);
+        let mut loaded = Self { signature, plan };
+        let one = loaded.try_zeros(1)?;
+        let two = loaded.try_zeros(2)?;
+        let undeclared = super::signature::undeclared(model);
+        let of_rows = loaded.signature.inputs.iter().all(is_free);
+        for (place, spec) in loaded.signature.outputs.iter_mut().enumerate() {
+            let made =
+                one.as_ref().and_then(|one| one.get(place)).zip(two.as_ref().and_then(|two| two.get(place)));
+            match made.and_then(|(one, two)| shape_of(one, two)) {
+                Some(made) if undeclared.contains(&place) => spec.shape = made,
+                Some(made) if of_rows => correct(spec, made),
+                Some(_) => {}
+                None if undeclared.contains(&place) => {
+                    let reason = "an output's number of dimensions is neither declared nor to be found out by a row of zeros";
+                    return Err(LoadError::new(LoadErrorKind::Unsupported, reason));
+                }
+                None => {}
+            }
+        }
+        for (spec, labels) in loaded.signature.outputs.iter_mut().zip(labels) {
             if spec.labels.is_empty() && fits(spec, &labels) {
                 spec.labels = labels;
             }
         }
-        let mut loaded = Self { signature, plan };
-        let undeclared = super::signature::undeclared(model);
-        let one = loaded.try_zeros(1)?;
-        if !undeclared.is_empty() {
-            let two = loaded.try_zeros(2)?;
-            for place in undeclared {
-                loaded.declare(place, one.as_deref(), two.as_deref())?;
-            }
-        }
         Ok(loaded)
-    }
-
-    /// Completes the shape of an output that the file does not declare: what is the same for one row and for two is fixed.
-    fn declare(
-        &mut self,
-        place: usize,
-        one: Option<&[Tensor]>,
-        two: Option<&[Tensor]>,
-    ) -> Result<(), LoadError> {
-        let sizes = |made: Option<&[Tensor]>| Some(made?.get(place)?.shape().sizes().to_vec());
-        let (Some(spec), Some(one), Some(two)) =
-            (self.signature.outputs.get_mut(place), sizes(one), sizes(two))
-        else {
-            return Err(LoadError::new(
-                LoadErrorKind::Unsupported,
-                "an output's number of dimensions is neither declared nor to be found out by a row of zeros",
-            ));
-        };
-        let size =
-            |(&one, &two): (&usize, &usize)| if one == two { i64::try_from(one).unwrap_or(-1) } else { -1 };
-        spec.shape = one.iter().zip(&two).map(size).collect();
-        Ok(())
     }
 
     /// Whether the model is this engine's by choice: by its operators, or because it is a small dense network.
@@ -110,7 +98,6 @@ impl Tabular {
     /// Runs some rows of zeros through the model and gives the outputs, or none where its inputs' sizes are not known. What does not
     /// fit then never will, if rows are what is free; without any, a zero may be a size that no request would give.
     fn try_zeros(&self, rows: usize) -> Result<Option<Vec<Tensor>>, LoadError> {
-        let is_free = |spec: &TensorSpec| spec.shape.first().is_some_and(|&size| size < 0);
         let mut inputs = Vec::with_capacity(self.signature.inputs.len());
         for spec in &self.signature.inputs {
             if spec.shape.iter().skip(1).any(|&size| size < 0) {
@@ -190,6 +177,33 @@ struct Failure {
 fn put(slots: &mut [Option<Tensor>], slot: Option<&usize>, tensor: Tensor) {
     if let Some(slot) = slot.and_then(|&slot| slots.get_mut(slot)) {
         *slot = Some(tensor);
+    }
+}
+
+/// The shape of an output that was made of one row and of two: what is the same for both is fixed.
+fn shape_of(one: &Tensor, two: &Tensor) -> Option<Vec<i64>> {
+    let (one, two) = (one.shape().sizes(), two.shape().sizes());
+    let size =
+        |(&one, &two): (&usize, &usize)| if one == two { i64::try_from(one).unwrap_or(-1) } else { -1 };
+    (one.len() == two.len()).then(|| one.iter().zip(two).map(size).collect())
+}
+
+/// Whether rows are what is free of an input.
+fn is_free(spec: &TensorSpec) -> bool {
+    spec.shape.first().is_some_and(|&size| size < 0)
+}
+
+/// Converters declare shapes that are not what their graphs make, such as one label however many rows there are. A size that is
+/// not declared stays so: it may depend on values, as all may of inputs that are not rows.
+fn correct(spec: &mut TensorSpec, made: Vec<i64>) {
+    if spec.shape.len() != made.len() {
+        spec.shape = made;
+        return;
+    }
+    for (declared, made) in spec.shape.iter_mut().zip(made) {
+        if *declared >= 0 {
+            *declared = made;
+        }
     }
 }
 

@@ -8,6 +8,7 @@ import case
 import convert
 import data
 import scale
+import single
 
 TRAINING_ROWS = 600
 STRINGS = ["ape", "bee", "crème", "dog", "eel", "fox", "gnu", "hen", "日本", "jay"]
@@ -63,7 +64,7 @@ def only_compares(model):
 def agreement(estimator, model, values):
     """The share of rows to which ONNX Runtime answers as the estimator does; None if they cannot be compared."""
     try:
-        answers = case.Asked(model)({"input": values})
+        answers = case.Asked(single.spelled_out(model) or model)({"input": values})
     except Exception:
         return None
     selects = hasattr(estimator, "get_support") or not hasattr(estimator, "predict")

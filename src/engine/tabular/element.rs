@@ -35,6 +35,10 @@ pub(super) trait Number: Element + PartialOrd {
     fn to_f64(self) -> f64;
     /// Rounded where the type is less exact, saturated where it is narrower.
     fn from_f64(value: f64) -> Self;
+    /// Rounded or saturated in the same way.
+    fn from_i64(value: i64) -> Self;
+    /// The number, or the greatest whole one that is not above it; none where it is NaN and the type has none.
+    fn at_most(value: f64) -> Option<Self>;
     fn is_nan(self) -> bool;
 }
 
@@ -116,6 +120,15 @@ macro_rules! float {
                 value as Self
             }
 
+            #[allow(clippy::cast_precision_loss)] // said in the trait
+            fn from_i64(value: i64) -> Self {
+                value as Self
+            }
+
+            fn at_most(value: f64) -> Option<Self> {
+                Some(Self::from_f64(value))
+            }
+
             fn is_nan(self) -> bool {
                 Self::is_nan(self)
             }
@@ -189,6 +202,15 @@ macro_rules! integer {
             #[allow(clippy::cast_possible_truncation)] // said in the trait
             fn from_f64(value: f64) -> Self {
                 value as Self
+            }
+
+            fn from_i64(value: i64) -> Self {
+                let saturated = if value < 0 { Self::MIN } else { Self::MAX };
+                Self::try_from(value).unwrap_or(saturated)
+            }
+
+            fn at_most(value: f64) -> Option<Self> {
+                (!value.is_nan()).then(|| Self::from_f64(libm::floor(value)))
             }
 
             fn is_nan(self) -> bool {

@@ -38,5 +38,14 @@ pub(super) fn builder(operator: &str) -> Option<Builder> {
 
 /// Its sequence of maps leaves as the matrix that it is made from; its labels are the signature's.
 fn zip_map(op: &Op<'_>) -> Fallible<Built> {
-    Built::function(op.datatype(0)?, |inputs: &mut Inputs<'_>| inputs.take(0).map(Output::One))
+    let labels =
+        Labels::read(op, "classlabels_strings", "classlabels_int64s")?.ok_or("its labels are missing")?;
+    let count = labels.len();
+    Built::function(op.datatype(0)?, move |inputs: &mut Inputs<'_>| {
+        let columns = inputs.sizes(0)?.last().copied().unwrap_or(1);
+        if columns != count {
+            return Err(format!("its input has {columns} columns, of which it labels {count}"));
+        }
+        inputs.take(0).map(Output::One)
+    })
 }

@@ -2,7 +2,7 @@
 
 use super::constant;
 use super::kernel::{Fallible, Inputs, Kernel, Output, covered};
-use crate::engine::onnx::{Attribute, Integers, Node, data_type};
+use crate::engine::onnx::{Attribute, Integers, Node, Strings, data_type};
 use crate::tensor::{Datatype, Excerpt, Tensor};
 
 /// A node, the version of its operator set, and what is known of its inputs.
@@ -13,6 +13,14 @@ pub(super) struct Op<'a> {
     pub(super) types: Vec<Option<Datatype>>,
     /// Inputs that are constants.
     pub(super) constants: Vec<Option<&'a Tensor>>,
+}
+
+/// A type of lists, by the number that `AttributeProto.AttributeType` gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum List {
+    Floats = 6,
+    Integers = 7,
+    Strings = 8,
 }
 
 /// Builds the kernel of a node.
@@ -102,25 +110,63 @@ impl<'a> Op<'a> {
         std::str::from_utf8(bytes).map(Some).map_err(|_| format!("{name} is not UTF-8"))
     }
 
+    /// A list, if its attribute is given. One of another type is as wrong as a single value is: it is never taken for none.
+    fn list(&self, name: &str, list: List) -> Fallible<Option<&'a Attribute>> {
+        let Some(attribute) = self.attribute(name) else { return Ok(None) };
+        let holds = [
+            (List::Floats, !attribute.floats.is_empty()),
+            (List::Integers, attribute.ints.len() > 0),
+            (List::Strings, attribute.strings.iter().next().is_some()),
+        ];
+        let single = attribute.f.is_some()
+            || attribute.i.is_some()
+            || attribute.s.is_some()
+            || attribute.t.is_some()
+            || attribute.g.is_some();
+        let other =
+            holds.iter().any(|&(held, holds)| holds && held != list) || (single && attribute.r#type == 0);
+        // Old files do not say the type.
+        if (attribute.r#type != 0 && attribute.r#type != list as i32) || other {
+            let what = match list {
+                List::Floats => "floats",
+                List::Integers => "integers",
+                List::Strings => "strings",
+            };
+            return Err(format!("{name} is not a list of {what}"));
+        }
+        Ok(Some(attribute))
+    }
+
+    /// Nothing where the attribute is not given.
+    pub(super) fn given_integers(&self, name: &str) -> Fallible<Option<Vec<i64>>> {
+        let attribute = self.list(name, List::Integers)?;
+        Ok(attribute.map(|attribute| attribute.ints.iter().collect()))
+    }
+
     /// Empty where the attribute is not given.
-    pub(super) fn integers(&self, name: &str) -> Vec<i64> {
-        self.attribute(name).map_or_else(Vec::new, |attribute| attribute.ints.iter().collect())
+    pub(super) fn integers(&self, name: &str) -> Fallible<Vec<i64>> {
+        Ok(self.given_integers(name)?.unwrap_or_default())
     }
 
     /// Those that a forest has by the million, where they are. Empty where the attribute is not given.
-    pub(super) fn many_integers(&self, name: &str) -> &'a Integers {
+    pub(super) fn many_integers(&self, name: &str) -> Fallible<&'a Integers> {
         static NONE: Integers = Integers::new();
-        self.attribute(name).map_or(&NONE, |attribute| &attribute.ints)
+        Ok(self.list(name, List::Integers)?.map_or(&NONE, |attribute| &attribute.ints))
     }
 
     /// Empty where the attribute is not given.
-    pub(super) fn floats(&self, name: &str) -> &'a [f32] {
-        self.attribute(name).map_or(&[], |attribute| &attribute.floats)
+    pub(super) fn floats(&self, name: &str) -> Fallible<&'a [f32]> {
+        Ok(self.list(name, List::Floats)?.map_or(&[], |attribute| &attribute.floats))
+    }
+
+    /// As a forest has them by the million, where they are.
+    pub(super) fn many_strings(&self, name: &str) -> Fallible<Option<&'a Strings>> {
+        Ok(self.list(name, List::Strings)?.map(|attribute| &attribute.strings))
     }
 
     /// Empty where the attribute is not given.
     pub(super) fn strings(&self, name: &str) -> Fallible<Vec<&'a str>> {
-        let strings = self.attribute(name).into_iter().flat_map(|attribute| attribute.strings.iter());
+        let strings = self.many_strings(name)?.into_iter().flat_map(Strings::iter);
         let text = |bytes| std::str::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8"));
         strings.map(|bytes| text(bytes)).collect()
     }

@@ -229,7 +229,16 @@ impl<'a> Planner<'a> {
         };
         let Built { kernel, outputs, is_picky } =
             builder(node).ok_or("not an operator of this engine")?(&op)?;
-        let labels = class_labels(&op)?;
+        let mut labels = class_labels(&op)?;
+        if labels.is_empty() && keeps_columns(node) {
+            labels = values
+                .iter()
+                .flatten()
+                .map(|value| &value.labels)
+                .find(|labels| !labels.is_empty())
+                .cloned()
+                .unwrap_or_default();
+        }
         if node.output.len() > outputs.len() {
             return Err(format!("it has {} outputs, the operator {}", node.output.len(), outputs.len()));
         }
@@ -285,6 +294,16 @@ fn builder(node: &Node) -> Option<Builder> {
         ML => ml::builder(&node.op_type),
         _ => None,
     }
+}
+
+/// Whether each column of what a node makes is made of the same column: what stands behind a classifier when its scores leave without
+/// a `ZipMap`.
+fn keeps_columns(node: &Node) -> bool {
+    matches!(
+        (node.domain.as_str(), node.op_type.as_str()),
+        (ML, "Normalizer")
+            | ("" | "ai.onnx", "Identity" | "Cast" | "Mul" | "Div" | "Add" | "Sub" | "Sigmoid" | "Softmax")
+    )
 }
 
 /// The labels of the classes whose scores are a node's last output.

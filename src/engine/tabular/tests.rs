@@ -1,6 +1,7 @@
 #![allow(clippy::cast_precision_loss)]
 
 mod mutants;
+mod specification;
 
 use std::time::Instant;
 
@@ -65,12 +66,14 @@ fn a_rows_answer_does_not_depend_on_its_batch_to_the_bit() {
 /// slower.
 #[test]
 fn subnormal_weights_are_replaced_and_change_no_answer() {
-    let (tiny, least) = (f32::from_bits(1), f32::MIN_POSITIVE);
-    let layer = Dense::new(&[tiny, -tiny, 2.0, -3.0], vec![0.5, 0.5], false);
-    let run = |x: f32| layer.apply(&[x, 1.0], 1);
-    assert_eq!(run(16.0), [2.5, -2.5]);
-    assert_eq!(run(f32::INFINITY), [f32::INFINITY, f32::NEG_INFINITY]);
-    assert_eq!(run(2.0 / least), [4.5, -4.5]);
+    let (tiny, large) = (f32::from_bits(1), f32::from_bits(1 << 22));
+    let layer = Dense::new(&[tiny, -large, 2.0, -3.0], vec![0.5, 0.5], false);
+    let run = |x: f32| layer.apply(&[x, 1.0, 16.0, 1.0], 2);
+    assert_eq!(run(16.0), [2.5, -2.5, 2.5, -2.5]);
+    assert_eq!(run(f32::INFINITY), [f32::INFINITY, f32::NEG_INFINITY, 2.5, -2.5]);
+    // What the exact weights add to large inputs counts, and only for these.
+    assert_eq!(run(3e38), [2.5 + 3e38 * tiny, -2.5 - 3e38 * large, 2.5, -2.5]);
+    assert!(run(3e38)[1] < -4.0 && run(1e33)[0].to_bits() == 2.5_f32.to_bits());
 }
 
 #[test]

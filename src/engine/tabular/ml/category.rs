@@ -81,7 +81,7 @@ fn nans(data: &Data) -> Vec<bool> {
 
 pub(super) fn one_hot(op: &Op<'_>) -> Fallible<Built> {
     let datatype = op.datatype(0)?;
-    let (texts, integers) = (op.strings("cats_strings")?, op.integers("cats_int64s"));
+    let (texts, integers) = (op.strings("cats_strings")?, op.integers("cats_int64s")?);
     let (categories, count) = match (texts.is_empty(), integers.is_empty()) {
         (false, true) => {
             (Categories::Texts(table(texts.iter().map(|text| text.as_bytes().into()))), texts.len())
@@ -111,13 +111,23 @@ pub(super) fn one_hot(op: &Op<'_>) -> Fallible<Built> {
 
 /// Elements of one type by elements of another.
 fn translate(keys_of: &Data, values: Tensor, default: Tensor, from: Datatype) -> Fallible<Built> {
+    let places = table(keys(keys_of)?);
+    translate_by(places, keys_of, values, default, from)
+}
+
+fn translate_by(
+    table: HashMap<Key, usize>,
+    keys_of: &Data,
+    values: Tensor,
+    default: Tensor,
+    from: Datatype,
+) -> Fallible<Built> {
     if keys_of.datatype() != from {
         return Err(format!("its keys are {}, its input is {from}", keys_of.datatype()));
     }
     if keys_of.len() != values.data().len() || default.data().len() != 1 {
         return Err(format!("{} keys are not for {} values", keys_of.len(), values.data().len()));
     }
-    let table = table(keys(keys_of)?);
     // The default stands behind the values, so that every element has a place.
     let flat = |tensor: Tensor| {
         let data = tensor.into_parts().1;
@@ -169,10 +179,10 @@ pub(super) fn label_encoder(op: &Op<'_>) -> Fallible<Built> {
             return Ok(strings(op.strings(&name("strings"))?));
         }
         if op.attribute(&name("int64s")).is_some() {
-            return Ok(Data::Int64(op.integers(&name("int64s"))));
+            return Ok(Data::Int64(op.integers(&name("int64s"))?));
         }
         if op.attribute(&name("floats")).is_some() {
-            return Ok(Data::Fp32(op.floats(&name("floats")).to_vec()));
+            return Ok(Data::Fp32(op.floats(&name("floats"))?.to_vec()));
         }
         Err(format!("its {side} are missing"))
     };
@@ -181,17 +191,24 @@ pub(super) fn label_encoder(op: &Op<'_>) -> Fallible<Built> {
         (Some(default), _) => default,
         (None, Datatype::Bytes) => tensor_of(strings([text("default_string")?]))?,
         (None, Datatype::Int64) => tensor_of(Data::Int64(vec![whole("default_int64")?]))?,
+        // Only a tensor holds these, and so nothing but a tensor their default.
+        (None, Datatype::Int32) => tensor_of(Data::Int32(vec![-1]))?,
         (None, to) => tensor_of(cast(&Data::Fp32(vec![op.float("default_float")?.unwrap_or(-0.0)]), to)?)?,
     };
     if default.datatype() != values.datatype() {
         return Err(format!("its default is {}, its values are {}", default.datatype(), values.datatype()));
     }
-    translate(&keys, tensor_of(values)?, default, from)
+    let mut table = table(self::keys(&keys)?);
+    if op.version >= 4 {
+        // "If a key is repeated, the last key takes precedence"; before that nothing is said, and ONNX Runtime takes the first.
+        table = self::keys(&keys)?.into_iter().zip(0..).collect();
+    }
+    translate_by(table, &keys, tensor_of(values)?, default, from)
 }
 
 pub(super) fn mapper(op: &Op<'_>) -> Fallible<Built> {
     let from = op.datatype(0)?;
-    let (texts, numbers) = (strings(op.strings("cats_strings")?), Data::Int64(op.integers("cats_int64s")));
+    let (texts, numbers) = (strings(op.strings("cats_strings")?), Data::Int64(op.integers("cats_int64s")?));
     if from == Datatype::Bytes {
         let default = Data::Int64(vec![op.integer("default_int64")?.unwrap_or(-1)]);
         translate(&texts, tensor_of(numbers)?, tensor_of(default)?, from)

@@ -7,7 +7,7 @@ use crate::tensor::Datatype;
 
 /// Inputs side by side, as floats. A declared width cuts an input off, or fills it up with zeros.
 pub(super) fn vectorizer(op: &Op<'_>) -> Fallible<Built> {
-    let widths = op.integers("inputdimensions");
+    let widths = op.integers("inputdimensions")?;
     for index in 0..op.types.len() {
         op.datatype(index)?;
     }
@@ -20,8 +20,9 @@ pub(super) fn vectorizer(op: &Op<'_>) -> Fallible<Built> {
             if *rows.get_or_insert(own_rows) != own_rows {
                 return Err(format!("input {index} has {own_rows} rows, the first {}", rows.unwrap_or(0)));
             }
+            let own: usize =
+                if sizes.len() < 2 { sizes } else { sizes.get(1..).unwrap_or_default() }.iter().product();
             let values: Vec<f32> = floats(inputs.get(index)?.data())?;
-            let own = values.len() / own_rows.max(1);
             let width = widths.get(index).and_then(|&width| usize::try_from(width).ok()).unwrap_or(own);
             parts.push((values, own, width));
         }

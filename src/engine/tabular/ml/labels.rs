@@ -18,7 +18,7 @@ impl Labels {
         strings: &str,
         integers: &str,
     ) -> Fallible<Option<Self>> {
-        let (texts, numbers) = (op.strings(strings)?, op.integers(integers));
+        let (texts, numbers) = (op.strings(strings)?, op.integers(integers)?);
         match (texts.is_empty(), numbers.is_empty()) {
             (true, true) => Ok(None),
             (false, true) => Ok(Some(Self::Strings(texts.into_iter().map(str::to_owned).collect()))),

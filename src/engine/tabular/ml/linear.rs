@@ -9,7 +9,7 @@ use crate::tensor::{Data, Datatype};
 
 /// A layer from coefficients, one row of them per target.
 fn layer(op: &Op<'_>, targets: usize, intercepts: &[f32]) -> Fallible<Dense<f32>> {
-    let coefficients = op.floats("coefficients");
+    let coefficients = op.floats("coefficients")?;
     if targets == 0 || coefficients.is_empty() || !coefficients.len().is_multiple_of(targets) {
         return Err(format!("{} coefficients are not for {targets} targets", coefficients.len()));
     }
@@ -44,7 +44,7 @@ pub(super) fn rows_and_width(sizes: &[usize]) -> Fallible<(usize, usize)> {
 
 pub(super) fn classifier(op: &Op<'_>) -> Fallible<Built> {
     op.datatype(0)?;
-    let intercepts = op.floats("intercepts");
+    let intercepts = op.floats("intercepts")?;
     let labels = Labels::read(op, "classlabels_strings", "classlabels_ints")?;
     let targets = match (intercepts.len(), &labels) {
         (0, Some(labels)) => labels.len(),
@@ -114,13 +114,13 @@ fn best(row: &[f32]) -> usize {
 pub(super) fn regressor(op: &Op<'_>) -> Fallible<Built> {
     op.datatype(0)?;
     let targets = usize::try_from(op.integer("targets")?.unwrap_or(1)).map_err(|_| "targets is negative")?;
-    let layer = layer(op, targets, op.floats("intercepts"))?;
+    let layer = layer(op, targets, op.floats("intercepts")?)?;
     let transform = Transform::read(op)?;
     Built::function(Datatype::Fp32, move |inputs: &mut Inputs<'_>| {
         let (values, rows) = matrix(inputs, layer.inputs())?;
         elements(&[rows, targets])?;
         let mut scores = layer.apply(&values, rows);
-        scores.chunks_exact_mut(targets).for_each(|row| transform.apply_to_targets(row));
+        scores.chunks_exact_mut(targets).for_each(|row| transform.apply(row));
         tensor(vec![rows, targets], Data::Fp32(scores)).map(Output::One)
     })
 }

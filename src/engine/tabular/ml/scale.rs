@@ -18,7 +18,7 @@ fn per_column<T: Copy>(values: &[T], columns: usize, what: &str) -> Fallible<Vec
 
 pub(super) fn scaler(op: &Op<'_>) -> Fallible<Built> {
     op.datatype(0)?;
-    let (offset, scale) = (op.floats("offset").to_vec(), op.floats("scale").to_vec());
+    let (offset, scale) = (op.floats("offset")?.to_vec(), op.floats("scale")?.to_vec());
     Built::function(Datatype::Fp32, move |inputs: &mut Inputs<'_>| {
         let sizes = inputs.sizes(0)?.to_vec();
         let columns = sizes.last().copied().unwrap_or(1);
@@ -64,13 +64,12 @@ pub(super) fn imputer(op: &Op<'_>) -> Fallible<Built> {
     let datatype = op.datatype(0)?;
     for_numbers!(datatype, T => {
         let (imputed, replaced): (Vec<T>, T) = if op.attribute("imputed_value_int64s").is_some() {
-            #[allow(clippy::cast_precision_loss)] // integers of FP32 columns were written as floats
-            let number = |value: i64| T::from_f64(value as f64);
-            let imputed = op.integers("imputed_value_int64s").iter().map(|&value| number(value)).collect();
+            let number = T::from_i64;
+            let imputed = op.integers("imputed_value_int64s")?.iter().map(|&value| number(value)).collect();
             (imputed, number(op.integer("replaced_value_int64")?.unwrap_or(0)))
         } else {
             let number = |value: f32| T::from_f64(f64::from(value));
-            let imputed = op.floats("imputed_value_floats").iter().map(|&value| number(value)).collect();
+            let imputed = op.floats("imputed_value_floats")?.iter().map(|&value| number(value)).collect();
             (imputed, number(op.float("replaced_value_float")?.unwrap_or(0.0)))
         };
         Built::function(datatype, move |inputs: &mut Inputs<'_>| {
@@ -94,9 +93,13 @@ pub(super) fn imputer(op: &Op<'_>) -> Fallible<Built> {
 pub(super) fn binarizer(op: &Op<'_>) -> Fallible<Built> {
     let threshold = op.float("threshold")?.unwrap_or(0.0);
     for_numbers!(op.datatype(0)?, T => {
-        let threshold = T::from_f64(f64::from(threshold));
+        let exact = f64::from(threshold);
+        // Below an integer's range is everything above it, though no integer is there to compare with.
+        let all = exact < T::LEAST.to_f64();
+        let threshold = T::at_most(exact);
         Built::function(T::DATATYPE, move |inputs: &mut Inputs<'_>| {
-            let above = |&value: &T| if value > threshold { T::ONE } else { T::default() };
+            let is_above = |value: T| all || threshold.is_some_and(|threshold| value > threshold);
+            let above = |&value: &T| if is_above(value) { T::ONE } else { T::default() };
             let values: Vec<T> = inputs.values::<T>(0)?.iter().map(above).collect();
             made(inputs.sizes(0)?, values)
         })

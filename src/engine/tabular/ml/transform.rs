@@ -33,15 +33,8 @@ impl Transform {
         found.ok_or_else(|| format!("post_transform {number} is not known"))
     }
 
-    /// Transforms the scores of one row of a regression. A single score is only ever inverted: the other transforms say how
-    /// scores share a row, and ONNX Runtime leaves one by itself as it is.
-    pub(super) fn apply_to_targets<T: Float>(self, scores: &mut [T]) {
-        if scores.len() > 1 || self == Self::Probit {
-            self.apply(scores);
-        }
-    }
-
-    /// Transforms the scores of one row.
+    /// Transforms the scores of one row, also where there is only one: ONNX Runtime leaves that as it is, of which the specification
+    /// says nothing.
     pub(super) fn apply<T: Float>(self, scores: &mut [T]) {
         match self {
             Self::None => {}

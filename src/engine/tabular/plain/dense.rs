@@ -16,23 +16,43 @@ pub(in crate::engine::tabular) struct Dense<T> {
     /// filled up with zeros.
     groups: Vec<Vec<[T; LANES]>>,
     relu: bool,
+    /// The same as `groups` with the subnormal weights as they are, where there are any.
+    exact: Option<Vec<Vec<[T; LANES]>>>,
+    /// The fewest dimensions of what it makes.
+    dimensions: usize,
 }
 
 /// A type that layers can be made of.
 pub(in crate::engine::tabular) trait Layer: Float {
+    /// Up to this an input weighs nothing with a subnormal weight: their product is below 1e-18.
+    const MODEST: Self;
+
     /// The same, or the smallest normal number for a subnormal one. Training with weight decay leaves those where an input is
     /// always zero, and a multiplication by one costs a processor as much as a hundred others; what changes is below 1.2e-38 of an
-    /// input.
+    /// input. Rows with an input beyond [`Self::MODEST`], of which that may be much, are multiplied by the exact weights.
     fn normal(self) -> Self;
+    fn is_subnormal(self) -> bool;
 }
 
 impl Layer for f32 {
+    const MODEST: Self = 18_446_744_073_709_551_616.0;
+
+    fn is_subnormal(self) -> bool {
+        Self::is_subnormal(self)
+    }
+
     fn normal(self) -> Self {
         if self.is_subnormal() { Self::MIN_POSITIVE.copysign(self) } else { self }
     }
 }
 
 impl Layer for f64 {
+    const MODEST: Self = 18_446_744_073_709_551_616.0;
+
+    fn is_subnormal(self) -> bool {
+        Self::is_subnormal(self)
+    }
+
     fn normal(self) -> Self {
         if self.is_subnormal() { Self::MIN_POSITIVE.copysign(self) } else { self }
     }
@@ -42,17 +62,27 @@ impl<T: Layer> Dense<T> {
     /// A layer of these weights, one row of output columns per input column.
     pub(in crate::engine::tabular) fn new(weights: &[T], bias: Vec<T>, relu: bool) -> Self {
         let columns = bias.len().max(1);
-        let groups = (0..bias.len()).step_by(LANES).map(|first| {
-            let row = |row: &[T]| {
-                let mut lanes = [T::default(); LANES];
-                for (lane, weight) in lanes.iter_mut().zip(row.get(first..).unwrap_or_default()) {
-                    *lane = weight.normal();
-                }
-                lanes
+        let groups = |weight_of: fn(T) -> T| {
+            let group = |first| {
+                let row = |row: &[T]| {
+                    let mut lanes = [T::default(); LANES];
+                    for (lane, &weight) in lanes.iter_mut().zip(row.get(first..).unwrap_or_default()) {
+                        *lane = weight_of(weight);
+                    }
+                    lanes
+                };
+                weights.chunks_exact(columns).map(row).collect()
             };
-            weights.chunks_exact(columns).map(row).collect()
-        });
-        Self { inputs: weights.len() / columns, groups: groups.collect(), bias, relu }
+            (0..bias.len()).step_by(LANES).map(group).collect()
+        };
+        let exact = weights.iter().any(|weight| weight.is_subnormal()).then(|| groups(|weight| weight));
+        let (inputs, groups) = (weights.len() / columns, groups(T::normal));
+        Self { inputs, groups, bias, relu, exact, dimensions: 0 }
+    }
+
+    /// The same layer, what it makes having so many dimensions or more.
+    pub(super) fn of_at_least(self, dimensions: usize) -> Self {
+        Self { dimensions, ..self }
     }
 
     /// One row after the other. Within a row 16 sums grow together, one input column at a time: what any vector unit can take
@@ -63,7 +93,11 @@ impl<T: Layer> Dense<T> {
             (0..rows).for_each(|_| output.extend_from_slice(&self.bias));
         }
         for row in input.chunks_exact(self.inputs.max(1)).take(rows) {
-            for (group, bias) in self.groups.iter().zip(self.bias.chunks(LANES)) {
+            let groups = match &self.exact {
+                Some(exact) if row.iter().any(|x| x.abs() > T::MODEST) => exact,
+                _ => &self.groups,
+            };
+            for (group, bias) in groups.iter().zip(self.bias.chunks(LANES)) {
                 let mut sums = [T::default(); LANES];
                 for (sum, &bias) in sums.iter_mut().zip(bias) {
                     *sum = bias;
@@ -93,7 +127,10 @@ impl<T: Layer> Kernel for Dense<T> {
         if columns != self.inputs {
             return Err(format!("its input has {columns} columns, its weights have {}", self.inputs));
         }
-        let made_sizes = [leading, &[self.bias.len()]].concat();
+        let mut made_sizes = [leading, &[self.bias.len()]].concat();
+        if made_sizes.len() < self.dimensions {
+            made_sizes.splice(0..0, vec![1; self.dimensions - made_sizes.len()]);
+        }
         elements(&made_sizes)?;
         let output = self.apply(inputs.values::<T>(0)?, leading.iter().product());
         made(made_sizes, output)

@@ -2,15 +2,18 @@
 
 use super::arithmetic::{broadcast, positions};
 use super::dense::{Dense, Layer};
-use crate::engine::tabular::element::{Element, Float, Number, for_floats, for_numbers};
+use crate::engine::tabular::element::{Element, Number, for_floats, for_numbers};
 use crate::engine::tabular::kernel::{Fallible, Inputs, Kernel, Output, elements, made, values};
 use crate::engine::tabular::node::{Built, Op};
-use crate::tensor::Tensor;
+use crate::tensor::{Datatype, Tensor};
 
 pub(super) fn build(op: &Op<'_>) -> Fallible<Built> {
     if op.node.op_type == "Gemm" {
         let datatype = op.shared((0..3).filter(|&index| index < 2 || op.has(index)))?;
-        return for_floats!(datatype, T => gemm::<T>(op));
+        return match datatype {
+            Datatype::Int64 | Datatype::Int32 => for_numbers!(datatype, T => general::<T>(op)),
+            _ => for_floats!(datatype, T => gemm::<T>(op)),
+        };
     }
     let datatype = op.shared([0, 1])?;
     if let Some(Some(weights)) = op.constants.get(1)
@@ -33,9 +36,15 @@ pub(in crate::engine::tabular) fn layer(
     relu: bool,
 ) -> Fallible<Built> {
     for_floats!(weights.datatype(), T => {
-        let [_, columns] = *weights.shape().sizes() else { return Err("its weights are no matrix".into()) };
+        let [rows, columns] = *weights.shape().sizes() else { return Err("its weights are no matrix".into()) };
+        if rows == 0 || columns == 0 {
+            return Err("its weights are empty".into());
+        }
+        // What is added may have more dimensions than the product of a vector, and so has the sum.
+        let dimensions = bias.map_or(0, |bias| bias.shape().rank());
         let bias = row::<T>(bias, columns)?;
-        Built::new(Dense::new(values::<T>(weights)?, bias, relu), T::DATATYPE)
+        let layer = Dense::new(values::<T>(weights)?, bias, relu).of_at_least(dimensions);
+        Built::new(layer, T::DATATYPE)
     })
 }
 
@@ -59,14 +68,14 @@ fn transposed<T: Number>(values: &[T], rows: usize, columns: usize) -> Vec<T> {
         .collect()
 }
 
+/// Any product, from the attributes that scale and turn its parts.
+fn general<T: Number>(op: &Op<'_>) -> Fallible<Built> {
+    Built::new(Gemm::<T>::read(op)?, T::DATATYPE)
+}
+
+/// A layer where it can be one.
 fn gemm<T: Layer>(op: &Op<'_>) -> Fallible<Built> {
-    let factor = |name| {
-        Ok::<_, String>(
-            op.float(name)?.map(|factor| T::from_f64(f64::from(factor))).filter(|&factor| factor != T::ONE),
-        )
-    };
-    let (alpha, beta) = (factor("alpha")?, factor("beta")?);
-    let (turn_a, turn_b) = (op.flag("transA", false)?, op.flag("transB", false)?);
+    let Gemm { alpha, beta, turn_a, turn_b } = Gemm::<T>::read(op)?;
     let weights = op.constants.get(1).copied().flatten();
     let bias = op.constants.get(2).copied().flatten();
     if let Some(weights) = weights
@@ -85,7 +94,7 @@ fn gemm<T: Layer>(op: &Op<'_>) -> Fallible<Built> {
             return Built::new(Dense::new(&turned, bias, false), T::DATATYPE);
         }
     }
-    Built::new(Gemm { alpha, beta, turn_a, turn_b }, T::DATATYPE)
+    general::<T>(op)
 }
 
 struct Gemm<T> {
@@ -95,7 +104,23 @@ struct Gemm<T> {
     turn_b: bool,
 }
 
-impl<T: Float> Kernel for Gemm<T> {
+impl<T: Number> Gemm<T> {
+    fn read(op: &Op<'_>) -> Fallible<Self> {
+        let factor = |name| {
+            let Some(factor) = op.float(name)? else { return Ok(None) };
+            let own = T::from_f64(f64::from(factor));
+            #[allow(clippy::float_cmp)] // what is asked
+            if !factor.is_nan() && own.to_f64() != f64::from(factor) {
+                return Err(format!("{name} is {factor}, which {} cannot hold", T::DATATYPE));
+            }
+            Ok(Some(own).filter(|&own| own != T::ONE))
+        };
+        let (turn_a, turn_b) = (op.flag("transA", false)?, op.flag("transB", false)?);
+        Ok(Self { alpha: factor("alpha")?, beta: factor("beta")?, turn_a, turn_b })
+    }
+}
+
+impl<T: Number> Kernel for Gemm<T> {
     fn run(&self, inputs: &mut Inputs<'_>) -> Fallible<Output> {
         let matrix = |index: usize, turn: bool| {
             let [rows, columns] = *inputs.sizes(index)? else {

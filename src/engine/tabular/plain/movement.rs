@@ -93,7 +93,7 @@ fn rows_of<T: Element>(tensors: &[&Tensor], rows: usize, count: usize) -> Fallib
 fn split(op: &Op<'_>) -> Fallible<Built> {
     let datatype = op.datatype(0)?;
     let along = op.integer("axis")?.unwrap_or(0);
-    let attribute = op.attribute("split").map(|split| split.ints.iter().collect::<Vec<_>>());
+    let attribute = op.given_integers("split")?;
     let count = op.node.output.len();
     let kernel = move |inputs: &mut Inputs<'_>| {
         let sizes = inputs.sizes(0)?.to_vec();
@@ -132,8 +132,8 @@ fn split(op: &Op<'_>) -> Fallible<Built> {
 
 /// Starts, ends, axes and steps are attributes before version 10, inputs from then on.
 fn slice(op: &Op<'_>) -> Fallible<Built> {
-    let given = |name: &str| op.attribute(name).map(|attribute| attribute.ints.iter().collect::<Vec<_>>());
-    let (starts, ends, axes) = (given("starts"), given("ends"), given("axes"));
+    let given = |name: &str| op.given_integers(name);
+    let (starts, ends, axes) = (given("starts")?, given("ends")?, given("axes")?);
     Built::function(op.datatype(0)?, move |inputs: &mut Inputs<'_>| {
         let sizes = inputs.sizes(0)?.to_vec();
         let starts = inputs.integers(1)?.or_else(|| starts.clone()).ok_or("its starts are missing")?;
@@ -159,8 +159,16 @@ fn slice(op: &Op<'_>) -> Fallible<Built> {
                     (from, to.saturating_sub(from).max(0).unsigned_abs().div_ceil(step.unsigned_abs()))
                 }
                 _ => {
-                    let (from, to) = (counted(start).clamp(-1, size - 1), counted(end).clamp(-1, size - 1));
-                    (from, from.saturating_sub(to).max(0).unsigned_abs().div_ceil(step.unsigned_abs()))
+                    let from = counted(start).clamp(0, (size - 1).max(0));
+                    let to = counted(end).clamp(-1, size - 1);
+                    (
+                        from,
+                        from.min(size - 1)
+                            .saturating_sub(to)
+                            .max(0)
+                            .unsigned_abs()
+                            .div_ceil(step.unsigned_abs()),
+                    )
                 }
             };
             *kept = usize::try_from(count).map_err(|_| "too many elements")?;
@@ -242,7 +250,7 @@ fn gather_elements(op: &Op<'_>) -> Fallible<Built> {
 }
 
 fn transpose(op: &Op<'_>) -> Fallible<Built> {
-    let order = op.integers("perm");
+    let order = op.integers("perm")?;
     Built::function(op.datatype(0)?, move |inputs: &mut Inputs<'_>| {
         let sizes = inputs.sizes(0)?;
         let order: Vec<usize> = match order.as_slice() {

@@ -29,9 +29,17 @@ pub(super) fn build(op: &Op<'_>) -> Fallible<Built> {
         }
         "ReduceL1" => for_numbers!(datatype, T => reduce::<T>(op, |values| sum(&mut values.map(T::abs)))),
         "ReduceMean" => for_numbers!(datatype, T => reduce::<T>(op, mean)),
-        "ReduceL2" => {
-            for_floats!(datatype, T => reduce::<T>(op, length))
+        name @ ("ReduceL2" | "ReduceLogSum" | "ReduceLogSumExp")
+            if matches!(datatype, Datatype::Int64 | Datatype::Int32) =>
+        {
+            let of: fn(&mut dyn Iterator<Item = f64>) -> f64 = match name {
+                "ReduceL2" => length,
+                "ReduceLogSum" => log_sum,
+                _ => log_sum_exp,
+            };
+            for_numbers!(datatype, T => reduce::<T>(op, move |values| T::from_f64(of(&mut values.map(T::to_f64)))))
         }
+        "ReduceL2" => for_floats!(datatype, T => reduce::<T>(op, length)),
         "ReduceLogSum" => for_floats!(datatype, T => reduce::<T>(op, log_sum)),
         _ => for_floats!(datatype, T => reduce::<T>(op, log_sum_exp)),
     }
@@ -68,7 +76,7 @@ fn reduce<T: Element>(
     op: &Op<'_>,
     function: impl Fn(&mut dyn Iterator<Item = T>) -> T + Send + Sync + 'static,
 ) -> Fallible<Built> {
-    let attribute = op.attribute("axes").map(|axes| axes.ints.iter().collect::<Vec<_>>());
+    let attribute = op.given_integers("axes")?;
     let keep = op.flag("keepdims", true)?;
     let none_is_none = op.flag("noop_with_empty_axes", false)?;
     Built::function(T::DATATYPE, move |inputs: &mut Inputs<'_>| {

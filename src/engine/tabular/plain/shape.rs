@@ -65,9 +65,9 @@ fn constant(op: &Op<'_>) -> Fallible<Built> {
     } else if let Some(value) = op.text("value_string")? {
         scalar(Data::Bytes([value].iter().collect()))?
     } else if op.attribute("value_floats").is_some() {
-        vector(Data::Fp32(op.floats("value_floats").to_vec()))?
+        vector(Data::Fp32(op.floats("value_floats")?.to_vec()))?
     } else if op.attribute("value_ints").is_some() {
-        vector(Data::Int64(op.integers("value_ints")))?
+        vector(Data::Int64(op.integers("value_ints")?))?
     } else if op.attribute("value_strings").is_some() {
         vector(Data::Bytes(op.strings("value_strings")?.iter().collect()))?
     } else {
@@ -108,7 +108,7 @@ fn shape(op: &Op<'_>) -> Fallible<Built> {
 }
 
 fn reshape(op: &Op<'_>) -> Fallible<Built> {
-    let attribute = op.attribute("shape").map(|shape| shape.ints.iter().collect::<Vec<_>>());
+    let attribute = op.given_integers("shape")?;
     let keeps_zero = op.flag("allowzero", false)?;
     Built::function(op.datatype(0)?, move |inputs: &mut Inputs<'_>| {
         let wanted = match inputs.integers(1)? {
@@ -124,7 +124,11 @@ fn reshape(op: &Op<'_>) -> Fallible<Built> {
                 size => usize::try_from(size).map_err(|_| format!("{size} is not a size"))?,
             });
         }
-        if let Some(place) = wanted.iter().position(|&size| size == -1) {
+        let mut open = wanted.iter().enumerate().filter(|&(_, &size)| size == -1).map(|(place, _)| place);
+        if let Some(place) = open.next() {
+            if open.next().is_some() {
+                return Err("two sizes of its shape are -1".into());
+            }
             let known: usize = elements(&sizes)?;
             let rest = count.checked_div(known).unwrap_or(0);
             if let Some(size) = sizes.get_mut(place) {
@@ -142,7 +146,7 @@ fn axes(inputs: &Inputs<'_>, attribute: Option<&Vec<i64>>, rank: usize) -> Falli
 }
 
 fn squeeze(op: &Op<'_>) -> Fallible<Built> {
-    let attribute = op.attribute("axes").map(|axes| axes.ints.iter().collect::<Vec<_>>());
+    let attribute = op.given_integers("axes")?;
     Built::function(op.datatype(0)?, move |inputs: &mut Inputs<'_>| {
         let own = inputs.sizes(0)?;
         let axes = axes(inputs, attribute.as_ref(), own.len())?;
@@ -162,7 +166,7 @@ fn squeeze(op: &Op<'_>) -> Fallible<Built> {
 }
 
 fn unsqueeze(op: &Op<'_>) -> Fallible<Built> {
-    let attribute = op.attribute("axes").map(|axes| axes.ints.iter().collect::<Vec<_>>());
+    let attribute = op.given_integers("axes")?;
     Built::function(op.datatype(0)?, move |inputs: &mut Inputs<'_>| {
         let count = inputs.integers(1)?.as_ref().or(attribute.as_ref()).map_or(0, Vec::len);
         let rank = inputs.sizes(0)?.len() + count;

@@ -154,7 +154,12 @@ impl<T: Threshold> Test<'_, T> {
     #[inline]
     pub(super) fn plain(&self) -> Option<Plain<T>> {
         let &Test { threshold, missing_passes: missing, .. } = self;
+        let nothing_passes = threshold.is_nan();
         Some(match self.mode {
+            // Not even what is opposite to a test that nothing passes.
+            Mode::GreaterOrEqual | Mode::Greater if nothing_passes => {
+                Plain { threshold, nan_first: missing, swapped: false }
+            }
             Mode::LessOrEqual => Plain { threshold, nan_first: missing, swapped: false },
             Mode::Less => Plain { threshold: threshold.below(), nan_first: missing, swapped: false },
             // The opposite of a test that NaN does not pass: so NaN has to be sent to where it fails.

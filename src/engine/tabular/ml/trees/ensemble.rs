@@ -59,21 +59,25 @@ pub(super) fn ensemble<T: Threshold>(op: &Op<'_>, targets: usize) -> Fallible<Fo
     let modes = op.modes("nodes_modes")?;
     let splits: Vec<T> = floats(wanted("nodes_splits")?.data())?;
     let weights: Vec<T> = floats(wanted("leaf_weights")?.data())?;
-    let ids = op.integers("leaf_targetids");
+    let ids = op.integers("leaf_targetids")?;
     let count = modes.len();
     let child = |is_leaf: &i64, place: &i64| -> Fallible<Child> {
         let place = usize::try_from(*place).map_err(|_| "a child is negative")?;
         Ok(if *is_leaf != 0 { Child::Leaf(place) } else { Child::Node(place) })
     };
     let children = |leafs: &str, places: &str| -> Fallible<Vec<Child>> {
-        op.integers(leafs).iter().zip(&op.integers(places)).map(|(leaf, place)| child(leaf, place)).collect()
+        op.integers(leafs)?
+            .iter()
+            .zip(&op.integers(places)?)
+            .map(|(leaf, place)| child(leaf, place))
+            .collect()
     };
     let mut sets = sets(op.tensor("membership_values")?)?.into_iter();
     let members = modes.iter().map(|&mode| if mode == 6 { sets.next() } else { Some(Vec::new()) });
     let lists = Ensemble {
         members: members.collect::<Option<_>>().ok_or("membership_values has too few sets")?,
-        features: op.integers("nodes_featureids"),
-        missing: op.integers("nodes_missing_value_tracks_true"),
+        features: op.integers("nodes_featureids")?,
+        missing: op.integers("nodes_missing_value_tracks_true")?,
         passed: children("nodes_trueleafs", "nodes_truenodeids")?,
         failed: children("nodes_falseleafs", "nodes_falsenodeids")?,
         modes,
@@ -84,7 +88,10 @@ pub(super) fn ensemble<T: Threshold>(op: &Op<'_>, targets: usize) -> Fallible<Fo
         return Err(format!("its lists differ in length: {count}, {lengths:?}, {} leaves", ids.len()));
     }
     let roots =
-        op.integers("tree_roots").iter().map(|place| child(&0, place)).collect::<Fallible<Vec<_>>>()?;
+        op.integers("tree_roots")?.iter().map(|place| child(&0, place)).collect::<Fallible<Vec<_>>>()?;
+    if roots.is_empty() {
+        return Err("it has no roots".into());
+    }
     let (builder, met) = build(&lists, &roots, weights.len(), false)?;
     let reached: std::collections::HashSet<u32> = met.iter().copied().collect();
     let mut scores = Vec::with_capacity(weights.len());

@@ -6,7 +6,7 @@ use std::mem;
 use super::build::{Child, Mode, Test, Tests, build};
 use super::forest::{Builder, End, Forest, LeafScores, Threshold};
 use super::leaves::{leaf_scores, one_each, target};
-use crate::engine::onnx::{Attribute, Integers};
+use crate::engine::onnx::Integers;
 use crate::engine::tabular::element::{Element, Number};
 use crate::engine::tabular::kernel::Fallible;
 use crate::engine::tabular::node::{Op, unknown};
@@ -76,9 +76,12 @@ enum Numbers<'a, T> {
 
 impl<'a, T: Element + Number> Numbers<'a, T> {
     fn read(op: &Op<'a>, name: &str) -> Fallible<Self> {
-        Ok(match op.tensor(&format!("{name}_as_tensor"))? {
+        let as_tensor = format!("{name}_as_tensor");
+        let listed = op.floats(name)?;
+        Ok(match op.tensor(&as_tensor)? {
+            Some(_) if !listed.is_empty() => return Err(format!("both {name} and {as_tensor} are given")),
             Some(tensor) => Self::Tensor(floats(tensor.data())?),
-            None => Self::Floats(op.floats(name)),
+            None => Self::Floats(listed),
         })
     }
 
@@ -108,7 +111,7 @@ pub(super) fn base_values<T: Number>(op: &Op<'_>) -> Fallible<Vec<T>> {
 }
 
 fn modes(op: &Op<'_>) -> Fallible<Vec<Mode>> {
-    let Some(Attribute { strings, .. }) = op.attribute("nodes_modes") else { return Ok(Vec::new()) };
+    let Some(strings) = op.many_strings("nodes_modes")? else { return Ok(Vec::new()) };
     let mode = |word: &[u8]| {
         Some(match word {
             b"LEAF" => Mode::Leaf,
@@ -309,15 +312,15 @@ fn build_any<T: Threshold>(lists: &Lists<'_, T>, index: &Index) -> Fallible<(Bui
 /// Reads the trees of `TreeEnsembleClassifier` and `TreeEnsembleRegressor`.
 pub(super) fn forest<T: Threshold>(op: &Op<'_>, leaves: Leaves, targets: usize) -> Fallible<Forest<T>> {
     let list = |name: &str| op.many_integers(&format!("nodes_{name}"));
-    let nodes = list("nodeids");
+    let nodes = list("nodeids")?;
     let lists = Lists::<T> {
-        trees: list("treeids"),
+        trees: list("treeids")?,
         modes: modes(op)?,
-        features: list("featureids"),
+        features: list("featureids")?,
         thresholds: Numbers::read(op, "nodes_values")?,
-        missing: list("missing_value_tracks_true"),
-        passed: list("truenodeids"),
-        failed: list("falsenodeids"),
+        missing: list("missing_value_tracks_true")?,
+        passed: list("truenodeids")?,
+        failed: list("falsenodeids")?,
     };
     let count = nodes.len();
     let Lists { trees, modes, features, thresholds, missing, passed, failed } = &lists;
@@ -345,7 +348,7 @@ pub(super) fn forest<T: Threshold>(op: &Op<'_>, leaves: Leaves, targets: usize) 
     let kind = if leaves == Leaves::Classes { "class" } else { "target" };
     let list = |name: &str| op.many_integers(&format!("{kind}_{name}"));
     let weights = Numbers::<T>::read(op, &format!("{kind}_weights"))?;
-    let (own_trees, own_nodes, ids) = (list("treeids"), list("nodeids"), list("ids"));
+    let (own_trees, own_nodes, ids) = (list("treeids")?, list("nodeids")?, list("ids")?);
     if [own_trees.len(), own_nodes.len(), ids.len()] != [weights.len(); 3] {
         return Err(format!("its lists of {kind} weights differ in length"));
     }

@@ -184,7 +184,7 @@ impl<T: Threshold, O: Element + Number> Kernel for Regressor<T, O> {
                 };
                 *score = aggregated.add(base);
             }
-            self.transform.apply_to_targets(scores);
+            self.transform.apply(scores);
             made.extend(scores.iter().map(|score| O::from_f64(score.to_f64())));
             Ok(())
         })?;
@@ -242,14 +242,13 @@ impl<T: Threshold> Classifier<T> {
         Ok(Self { forest, labels, base, transform, single, class })
     }
 
-    /// The class of one row and, in place, its scores.
-    fn classify(&self, scores: &mut [T], given: &[bool]) -> usize {
+    /// The class of one row and, in place, its scores. Every class has one, zero where no leaf weighs on it.
+    fn classify(&self, scores: &mut [T]) -> usize {
         let Some(single) = self.single else {
             let mut best: Option<(usize, T)> = None;
-            for (class, (score, &given)) in scores.iter_mut().zip(given).enumerate() {
-                let base = self.base.get(class).copied();
-                *score = score.add(base.unwrap_or_default());
-                if (given || base.is_some()) && best.is_none_or(|(_, best)| *score > best) {
+            for (class, score) in scores.iter_mut().enumerate() {
+                *score = score.add(self.base.get(class).copied().unwrap_or_default());
+                if best.is_none_or(|(_, best)| *score > best) {
                     best = Some((class, *score));
                 }
             }
@@ -278,8 +277,8 @@ impl<T: Threshold> Classifier<T> {
 impl<T: Threshold> Kernel for Classifier<T> {
     fn run(&self, inputs: &mut Inputs<'_>) -> Fallible<Output> {
         let (mut classes, mut shares) = (Vec::new(), Vec::new());
-        let rows = score_rows(&self.forest, Aggregate::Sum, inputs.get(0)?, |scores, given| {
-            classes.push(self.classify(scores, given));
+        let rows = score_rows(&self.forest, Aggregate::Sum, inputs.get(0)?, |scores, _| {
+            classes.push(self.classify(scores));
             shares.extend(scores.iter().map(|score| f32::from_f64(score.to_f64())));
             Ok(())
         })?;
