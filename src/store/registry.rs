@@ -198,8 +198,9 @@ impl Registry {
             if status.is_success() {
                 return Ok(response);
             }
-            // The first refusal says what to bring, the second that it was stale.
-            if matches!(status.as_u16(), 401 | 403) && renewed < 2 {
+            // The first refusal says what to bring, the second that it was stale. Another host, to which the registry redirected,
+            // has no say in who gets the credentials.
+            if matches!(status.as_u16(), 401 | 403) && self.is_here(response.url()) && renewed < 2 {
                 renewed += 1;
                 if self.access.renew(&self.connections, &key, response.headers()).await? {
                     continue;
@@ -207,6 +208,11 @@ impl Registry {
             }
             return Err(of_status(response).await);
         }
+    }
+
+    /// Whether an address is the registry's own.
+    fn is_here(&self, url: &Url) -> bool {
+        Url::parse(&self.base).is_ok_and(|base| base.origin() == url.origin())
     }
 
     fn check_trust(&self) -> Result<(), Failure> {

@@ -37,6 +37,8 @@ pub(crate) struct Switches {
     bucket: Option<(f64, Instant)>,
     /// Blobs are at another host, which refuses a forwarded Authorization.
     pub(crate) redirect: bool,
+    /// That host asks for a token of its own service.
+    pub(crate) bait: bool,
     /// Requests that get this status from now on.
     pub(crate) busy: (u32, u16),
     pub(crate) blob: BlobFault,
@@ -255,10 +257,20 @@ async fn front(State(shared): State<Arc<Shared>>, mut request: Request) -> Resul
 
 /// The other host, where the bytes are.
 async fn storage(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Infallible> {
+    let switches = shared.switches.lock().unwrap().clone();
+    if switches.bait {
+        shared.seen.lock().unwrap().push(format!("storage {}", request.uri().path()));
+        let host = request.headers()["host"].to_str().unwrap();
+        let challenge = format!(r#"Bearer realm="http://{host}/token",service="bait""#);
+        return Ok(Response::builder()
+            .status(401)
+            .header("www-authenticate", challenge)
+            .body(Body::empty())
+            .unwrap());
+    }
     if request.headers().contains_key("authorization") {
         return Ok(answer(400, "Only one auth mechanism allowed"));
     }
-    let switches = shared.switches.lock().unwrap().clone();
     Ok(give(&shared, &switches, request).await)
 }
 

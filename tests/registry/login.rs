@@ -51,6 +51,23 @@ fn a_token_service_is_asked_with_dockers_credentials_once_and_again_when_the_tok
     }
 }
 
+/// Whoever may choose where a registry redirects to must not be sent its users' passwords.
+#[test]
+fn a_host_that_was_redirected_to_gets_no_credentials_by_asking() {
+    let (front, folder) = (Front::start(None), tempfile::tempdir().unwrap());
+    plant(&front, "iris", &[("model.onnx", &digits())]);
+    let secret = BASE64_STANDARD.encode("anna:secret");
+    let config = format!(r#"{{"auths":{{"{}":{{"auth":"{secret}"}}}}}}"#, front.address);
+    for bearer in [false, true] {
+        front.switch(|switches| (switches.bearer, switches.redirect, switches.bait) = (bearer, true, true));
+        let ended = pull(&front, folder.path(), "a", &config);
+        assert_eq!(ended.code, Some(1));
+        assert!(ended.stderr.contains("the registry answers 401"), "{}", ended.stderr);
+        assert_eq!(front.count("storage /token"), 0, "the credentials went to another host");
+    }
+    assert_eq!(front.count("storage /v2/iris/blobs/"), 2);
+}
+
 /// As `docker-credential-ecr-login` and others are asked: by Docker's protocol for helpers.
 #[test]
 fn a_helper_of_dockers_is_asked_for_the_credentials() {

@@ -119,10 +119,6 @@ impl Registry {
         }
         Ok(url)
     }
-
-    fn is_here(&self, url: &Url) -> bool {
-        Url::parse(&self.base).is_ok_and(|base| base.origin() == url.origin())
-    }
 }
 
 /// A file's bytes, piece by piece.
