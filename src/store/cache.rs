@@ -4,12 +4,14 @@
 //! by a rename, so that nobody sees half of one; two processes that pull the same put the same bytes there. What is read is
 //! hashed again: a disk, another user or a power cut may have changed it, and nothing here waits for a disk to be sure.
 
+mod owner;
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
+
+use uuid::Uuid;
 
 use super::Digest;
 use super::digest::Hasher;
@@ -75,6 +77,7 @@ impl Cache {
         read: impl FnOnce(&mut dyn Read) -> Result<(), String>,
     ) -> Result<(), Fault> {
         let place = self.place(digest);
+        owner::check(&self.folder).map_err(Fault::Unusable)?;
         let file = match File::open(&place) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Fault::Absent),
@@ -118,7 +121,6 @@ impl Cache {
 
     /// Makes room for a blob and begins a file for it.
     pub(super) fn begin(&self, blob: &Blob) -> Result<Partial, Fault> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
         if blob.size > self.limit {
             let Self { limit, .. } = self;
             return Err(Fault::Unusable(format!(
@@ -126,6 +128,7 @@ impl Cache {
                 blob.size, blob.digest
             )));
         }
+        owner::check(&self.folder).map_err(Fault::Unusable)?;
         let partial = self.folder.join("partial");
         let make = |folder: &Path| {
             let mut builder = fs::DirBuilder::new();
@@ -136,11 +139,12 @@ impl Cache {
         make(&partial)?;
         make(&self.folder.join("blobs/sha256"))?;
         self.evict(blob.size);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = partial.join(format!("{}-{number}-{}", process::id(), blob.digest.hex()));
-        let file = OpenOptions::new().create(true).write(true).truncate(true).open(&path);
+        // A name of its own, also among containers whose processes have the same number; and never a link or another's file.
+        let path = partial.join(format!("{}-{}", Uuid::new_v4().simple(), blob.digest.hex()));
+        let file = OpenOptions::new().create_new(true).write(true).open(&path);
         let file = file.map_err(|error| Self::unusable(&path, &error))?;
-        let _ = file.lock();
+        // Nobody else holds what has just been made: there is nothing to wait for.
+        let _ = file.try_lock();
         let place = self.place(&blob.digest);
         Ok(Partial { file, path, place, blob: blob.clone(), hasher: Hasher::default(), written: 0 })
     }
@@ -377,6 +381,21 @@ mod tests {
         cache.put(b"other").unwrap();
         assert!(held.path.exists());
         assert!(!left.exists());
+    }
+
+    /// Containers that share a volume are each process 1 of their own: what tells their files apart must not be that.
+    #[test]
+    fn a_partial_file_has_a_name_that_nobody_can_have_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path().to_owned(), 1000);
+        let (one, other) = (cache.begin(&blob(b"bytes")).unwrap(), cache.begin(&blob(b"bytes")).unwrap());
+        let random = |partial: &Partial| {
+            let name = partial.path.file_name().unwrap().to_str().unwrap().to_owned();
+            let (random, digest) = name.split_once('-').unwrap();
+            assert_eq!((random.len(), digest), (32, Digest::of(b"bytes").hex().as_str()), "{name}");
+            random.to_owned()
+        };
+        assert_ne!(random(&one), random(&other));
     }
 
     #[test]
