@@ -119,7 +119,8 @@ impl Cache {
         self.limit
     }
 
-    /// Makes room for a blob and begins a file for it.
+    /// Begins a file for a blob, and makes room for it. The file has the blob's whole size from now on, without taking it on the
+    /// disk: who makes room next must know what is still to come.
     pub(super) fn begin(&self, blob: &Blob) -> Result<Partial, Fault> {
         if blob.size > self.limit {
             let Self { limit, .. } = self;
@@ -138,20 +139,23 @@ impl Cache {
         };
         make(&partial)?;
         make(&self.folder.join("blobs/sha256"))?;
-        self.evict(blob.size);
         // A name of its own, also among containers whose processes have the same number; and never a link or another's file.
         let path = partial.join(format!("{}-{}", Uuid::new_v4().simple(), blob.digest.hex()));
         let file = OpenOptions::new().create_new(true).write(true).open(&path);
         let file = file.map_err(|error| Self::unusable(&path, &error))?;
         // Nobody else holds what has just been made: there is nothing to wait for.
         let _ = file.try_lock();
+        let _ = file.set_len(blob.size);
         let place = self.place(&blob.digest);
-        Ok(Partial { file, path, place, blob: blob.clone(), hasher: Hasher::default(), written: 0 })
+        let partial =
+            Partial { file, path, place, blob: blob.clone(), hasher: Hasher::default(), written: 0 };
+        self.evict();
+        Ok(partial)
     }
 
-    /// Removes what was left behind, and then the blobs that were used least recently, until `more` bytes fit. What another
-    /// process reads or writes just now stays.
-    fn evict(&self, more: u64) {
+    /// Removes what was left behind, and then the blobs that were used least recently, until what is there and what is to come
+    /// fit. What another process reads or writes just now stays.
+    fn evict(&self) {
         let entries = |folder: &str| {
             let entries = fs::read_dir(self.folder.join(folder)).into_iter().flatten().flatten();
             entries.filter_map(|entry| {
@@ -175,7 +179,7 @@ impl Cache {
         blobs.sort_unstable();
         held += blobs.iter().map(|(_, size, _)| size).sum::<u64>();
         for (_, size, path) in blobs {
-            if held.saturating_add(more) <= self.limit {
+            if held <= self.limit {
                 break;
             }
             if free(&path) {
@@ -255,13 +259,11 @@ impl Partial {
         self.hasher = hasher;
     }
 
-    /// Forgets all bytes. A file that has none is left alone: ext4 waits for the disk when one that was cut to nothing is closed.
+    /// Forgets all bytes. The file is not cut: ext4 waits for the disk when one that was cut to nothing is closed.
     pub(super) fn restart(&mut self) -> Result<(), Fault> {
-        if self.written == 0 {
-            return Ok(());
-        }
-        let again = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
-        again.map_err(|error| Fault::Unusable(format!("{}: {error}", self.path.display())))?;
+        self.file
+            .seek(SeekFrom::Start(0))
+            .map_err(|error| Fault::Unusable(format!("{}: {error}", self.path.display())))?;
         (self.hasher, self.written) = (Hasher::default(), 0);
         Ok(())
     }
@@ -381,6 +383,20 @@ mod tests {
         cache.put(b"other").unwrap();
         assert!(held.path.exists());
         assert!(!left.exists());
+    }
+
+    #[test]
+    fn what_is_still_to_come_has_its_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path().to_owned(), 100);
+        for bytes in [[1; 30], [2; 30], [3; 30]] {
+            cache.put(&bytes).unwrap();
+        }
+        let held = [40, 30].map(|size| cache.begin(&Blob { digest: Digest::of(b"later"), size }).unwrap());
+        assert_eq!(files(folder.path(), "blobs/sha256"), 1, "70 bytes are to come, and 30 may stay");
+        drop(held);
+        cache.put(&[4; 70]).unwrap();
+        assert_eq!(files(folder.path(), "blobs/sha256"), 2);
     }
 
     /// Containers that share a volume are each process 1 of their own: what tells their files apart must not be that.

@@ -38,6 +38,8 @@ pub(super) struct Remote {
 pub(super) struct Batch {
     pub(super) connections: Connections,
     transfers: Semaphore,
+    /// KiB that may be on their way: what the cache may hold.
+    room: Semaphore,
     /// Models that share a blob pull it once.
     flights: Mutex<BTreeMap<Digest, Arc<AsyncMutex<()>>>>,
 }
@@ -124,8 +126,10 @@ impl Remote {
                 .enable_all()
                 .build()
                 .map_err(|error| broken(error.to_string()))?;
-            let (transfers, flights) = (Semaphore::new(TRANSFERS), Mutex::default());
-            let outcome = runtime.block_on(work(&Batch { connections, transfers, flights }));
+            let room = Semaphore::new(kib(self.cache.limit()) as usize);
+            let batch =
+                Batch { connections, transfers: Semaphore::new(TRANSFERS), room, flights: Mutex::default() };
+            let outcome = runtime.block_on(work(&batch));
             // A helper program that still runs is not waited for.
             runtime.shutdown_background();
             Ok(outcome)
@@ -210,10 +214,16 @@ impl Remote {
         if self.cache.has(blob) {
             return Ok(());
         }
-        // The semaphore is never closed.
+        // The semaphores are never closed. A blob larger than the room is refused by the cache.
         let _transfer = batch.transfers.acquire().await;
+        let _room = batch.room.acquire_many(kib(blob.size.min(self.cache.limit()))).await;
         registry.pull(self.cache.begin(blob)?, count).await
     }
+}
+
+/// A size in KiB, one at least, and at most what can be counted here.
+fn kib(size: u64) -> u32 {
+    u32::try_from(size >> 10).unwrap_or(u32::MAX).max(1)
 }
 
 pub(super) fn error(artifact: &Artifact, failure: &Failure) -> Error {
