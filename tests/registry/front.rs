@@ -39,11 +39,28 @@ pub(crate) struct Switches {
     pub(crate) redirect: bool,
     /// That host asks for a token of its own service.
     pub(crate) bait: bool,
+    /// ECR lets nobody in, whatever his token.
+    pub(crate) denied: bool,
+    /// The token service is busy.
+    pub(crate) no_tokens: bool,
     /// Requests that get this status from now on.
     pub(crate) busy: (u32, u16),
     pub(crate) blob: BlobFault,
+    pub(crate) upload: Upload,
     /// The digest in the header of manifests and blobs.
     pub(crate) header: Option<String>,
+}
+
+/// What becomes of uploads where no registry is behind.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum Upload {
+    #[default]
+    Refused,
+    Taken,
+    /// The token expires when an upload has begun, once.
+    Expires,
+    /// The bytes are never answered.
+    Hangs,
 }
 
 /// What goes wrong with the body of a blob.
@@ -190,6 +207,9 @@ async fn front(State(shared): State<Arc<Shared>>, mut request: Request) -> Resul
     }
     if switches.bearer {
         let given = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+        if path == "/token" && switches.no_tokens {
+            return Ok(error(503, "UNAVAILABLE", "come again"));
+        }
         if path == "/token" {
             let (user, query) =
                 (format!("Basic {}", BASE64_STANDARD.encode("anna:secret")), request.uri().query());
@@ -223,7 +243,7 @@ async fn front(State(shared): State<Arc<Shared>>, mut request: Request) -> Resul
                 response.headers_mut().insert("www-authenticate", challenge.parse().unwrap());
                 return Ok(response);
             }
-            Some(given) if given != format!("Basic {wanted}") => {
+            Some(given) if switches.denied || given != format!("Basic {wanted}") => {
                 let text = "Your authorization token has expired. Reauthenticate and try again.";
                 return Ok(error(403, "DENIED", text));
             }
@@ -310,12 +330,32 @@ async fn give(shared: &Shared, switches: &Switches, request: Request) -> Respons
     let mut response = match planted {
         Some(bytes) => of_memory(shared, switches, &request, &bytes),
         None if shared.upstream.is_some() => forward(shared, request).await,
+        None if switches.upload != Upload::Refused && request.method() != Method::HEAD => {
+            take(shared, &switches.upload, request).await
+        }
         None => error(404, "MANIFEST_UNKNOWN", "manifest unknown"),
     };
     if let Some(digest) = &switches.header {
         response.headers_mut().insert("docker-content-digest", digest.parse().unwrap());
     }
     response
+}
+
+/// Takes what is pushed, without keeping it.
+async fn take(shared: &Shared, upload: &Upload, request: Request) -> Response {
+    let path = request.uri().path().to_owned();
+    if request.method() == Method::POST {
+        let mut switches = shared.switches.lock().unwrap();
+        if *upload == Upload::Expires {
+            (switches.token, switches.upload) = (switches.token + 1, Upload::Taken);
+        }
+        return Response::builder().status(202).header("location", path + "1").body(Body::empty()).unwrap();
+    }
+    if *upload == Upload::Hangs && path.contains("/uploads/") {
+        std::future::pending::<()>().await;
+    }
+    to_bytes(request.into_body(), 1 << 30).await.unwrap();
+    answer(201, Body::empty())
 }
 
 fn range(headers: &HeaderMap) -> Option<usize> {

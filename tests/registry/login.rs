@@ -51,6 +51,18 @@ fn a_token_service_is_asked_with_dockers_credentials_once_and_again_when_the_tok
     }
 }
 
+#[test]
+#[ignore = "takes ten seconds: tests/registry/run"]
+fn a_token_service_that_is_down_is_tried_as_often_as_a_registry() {
+    let (front, folder) = (Front::start(None), tempfile::tempdir().unwrap());
+    plant(&front, "iris", &[("model.onnx", &digits())]);
+    front.switch(|switches| (switches.bearer, switches.no_tokens) = (true, true));
+    let ended = pull(&front, folder.path(), "a", "{}");
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("answers 503: UNAVAILABLE: come again (7 tries)"), "{}", ended.stderr);
+    assert_eq!(front.count("GET /token"), 7);
+}
+
 /// Whoever may choose where a registry redirects to must not be sent its users' passwords.
 #[test]
 fn a_host_that_was_redirected_to_gets_no_credentials_by_asking() {
