@@ -198,9 +198,10 @@ impl Registry {
             if status.is_success() {
                 return Ok(response);
             }
-            // The first refusal says what to bring, the second that it was stale. Another host, to which the registry redirected,
-            // has no say in who gets the credentials.
-            if matches!(status.as_u16(), 401 | 403) && self.is_here(response.url()) && renewed < 2 {
+            // A refusal says that a key was missing or stale, once: one that has just been got is neither. Another host, to which
+            // the registry redirected, has no say in who gets the credentials.
+            let fresh = renewed > 0 && key.value.is_some();
+            if matches!(status.as_u16(), 401 | 403) && self.is_here(response.url()) && !fresh && renewed < 2 {
                 renewed += 1;
                 if self.access.renew(&self.connections, &key, response.headers()).await? {
                     continue;
