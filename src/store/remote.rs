@@ -270,7 +270,7 @@ impl Pulled {
     }
 
     fn read(&self) -> Result<Package, Unread> {
-        let mut unpacked = Unpacked::default();
+        let mut unpacked = Unpacked::within(self.remote.cache.limit());
         for Layer { blob, form } in &self.layers {
             let read = self.remote.cache.with(&blob.digest, |reader| unpacked.add(form, blob.size, reader));
             read.map_err(|fault| match fault {

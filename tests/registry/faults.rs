@@ -185,13 +185,13 @@ fn every_fault_is_told_or_healed() {
     rig.fails("zip-bomb tar", &format!("{}/bomb:v1", front.address), "grows beyond");
 }
 
-/// A gigabyte of nothing beside a model, as tar+gzip: about a megabyte.
+/// A model that is a gigabyte of nothing, as tar+gzip: about a megabyte.
 fn bomb() -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
-    let file = fs::File::create(folder.path().join("README.md")).unwrap();
+    let file = fs::File::create(folder.path().join("model.onnx")).unwrap();
     file.set_len(1 << 30).unwrap();
     let made =
-        Command::new("tar").args(["-czf", "-", "-C"]).arg(folder.path()).arg("README.md").output().unwrap();
+        Command::new("tar").args(["-czf", "-", "-C"]).arg(folder.path()).arg("model.onnx").output().unwrap();
     assert!(made.status.success());
     made.stdout
 }

@@ -135,6 +135,56 @@ fn a_tar_of_another_tool_is_served() {
     assert!(server.infer("kit").0.starts_with("http/1.1 200"));
 }
 
+/// A tar+gzip of one file, as a layer of a repository.
+fn tar_layer(
+    front: &Front,
+    folder: &std::path::Path,
+    repository: &str,
+    name: &str,
+    bytes: &[u8],
+) -> serde_json::Value {
+    std::fs::write(folder.join(name), bytes).unwrap();
+    let mut tar = std::process::Command::new("tar");
+    let made = tar.args(["-czf", "-", "-C"]).arg(folder).arg(name).output().unwrap();
+    assert!(made.status.success());
+    let packed = digest(&made.stdout);
+    let mut described = layer(&packed, made.stdout.len(), "layer");
+    described["mediaType"] = "application/vnd.kitops.modelkit.model.v1.tar+gzip".into();
+    front.plant(&format!("/v2/{repository}/blobs/{packed}"), made.stdout);
+    described
+}
+
+#[test]
+fn a_pull_and_a_server_take_the_same_packages() {
+    let (front, folder) = (Front::start(None), tempfile::tempdir().unwrap());
+    let model = digits();
+    let raw = layer(&digest(&model), model.len(), "model.onnx");
+    let said = tar_layer(&front, folder.path(), "mixed", "twofold.json", br#"{"description":"mixed"}"#);
+    let again = tar_layer(&front, folder.path(), "twice", "model.onnx", &model);
+    for (repository, other, refused) in
+        [("mixed", said, None), ("twice", again, Some("holds \"model.onnx\" twice"))]
+    {
+        front.plant(&format!("/v2/{repository}/blobs/{}", digest(&model)), model.clone());
+        plant_manifest(&front, repository, &manifest(&[raw.clone(), other]));
+        let out = folder.path().join("out").join(repository);
+        let reference = format!("{}/{repository}:v1", front.address);
+        let ended = twofold(&[], &["pull", &reference, "-o", out.to_str().unwrap()]);
+        let models = format!("embedded:digits,m=oci://HOST/{repository}:v1");
+        let server = Server::start(&environment(&front, folder.path(), &models), folder.path()).unwrap();
+        let (metadata, index) =
+            (server.ask("GET", "/v2/models/m", "").1, server.ask("POST", "/v2/repository/index", "").1);
+        if let Some(reason) = refused {
+            assert_eq!((ended.code, ended.stderr), (Some(1), format!("oci://{reference}: {reason}\n")));
+            assert!(index.contains(&reason.replace('"', "\\\"")), "{index}");
+        } else {
+            assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+            assert_eq!(std::fs::read(out.join("model.onnx")).unwrap(), model);
+            assert!(std::fs::read_to_string(out.join("twofold.json")).unwrap().contains("mixed"));
+            assert!(metadata.contains(r#""description":"mixed""#), "{metadata}");
+        }
+    }
+}
+
 #[test]
 #[ignore = "takes nine seconds: tests/registry/run"]
 fn a_package_that_does_not_make_lambdas_start_says_so() {
