@@ -82,23 +82,26 @@ impl PlainHttp {
     }
 }
 
+/// Told where TLS would be spoken in vain.
+const NO_TRUST: &str = "no CA certificates were found on this system (SSL_CERT_FILE names a bundle), so that no registry can be \
+                        trusted";
+
 /// Connections to registries. One lives as long as the runtime that it was first used on.
 #[derive(Clone, Debug)]
 pub(super) struct Connections {
     client: Client,
     plain: Arc<PlainHttp>,
-    /// Whether there is a certificate that a registry's could be signed by.
+    /// Whether there is a certificate that others could be signed by.
     trusting: bool,
 }
 
 impl Connections {
-    /// `secure` = TLS will be spoken, for which the system's certificates are read.
-    pub(super) fn new(plain: PlainHttp, secure: bool) -> Result<Self, String> {
+    /// Reads the system's certificates, also for a registry without TLS: where its bytes are, and who gives its tokens, it
+    /// says later.
+    pub(super) fn new(plain: PlainHttp) -> Result<Self, String> {
         let plain = Arc::new(plain);
         let mut roots = RootCertStore::empty();
-        if secure {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         let trusting = !roots.is_empty();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
@@ -111,7 +114,11 @@ impl Connections {
             if attempt.previous().len() > REDIRECTS {
                 attempt.error(format!("it redirects more than {REDIRECTS} times"))
             } else if allowed.allows_url(attempt.url()) {
-                attempt.follow()
+                if trusting || attempt.url().scheme() != "https" {
+                    attempt.follow()
+                } else {
+                    attempt.error(NO_TRUST)
+                }
             } else {
                 let to = attempt.url().host_str().unwrap_or_default().to_owned();
                 attempt.error(format!(
@@ -129,9 +136,12 @@ impl Connections {
         Ok(Self { client, plain, trusting })
     }
 
-    /// Whether any of these hosts is spoken to with TLS.
-    pub(super) fn needs_tls<'a>(plain: &PlainHttp, mut hosts: impl Iterator<Item = &'a str>) -> bool {
-        hosts.any(|host| !plain.allows(host))
+    /// Fails for an address whose certificate nobody could have signed.
+    fn check_trust(&self, scheme: &str) -> Result<(), Failure> {
+        if scheme == "https" && !self.trusting {
+            return Err(Failure::Broken(NO_TRUST.into()));
+        }
+        Ok(())
     }
 }
 
@@ -182,7 +192,7 @@ impl Registry {
     /// Sends a request, with whatever opens the repository, and gives an answer that is a success. A refusal of the
     /// credentials renews them once.
     async fn send(&self, request: impl Fn(&Client) -> RequestBuilder) -> Result<Response, Failure> {
-        self.check_trust()?;
+        self.connections.check_trust(self.base.split(':').next().unwrap_or_default())?;
         let mut renewed = 0;
         loop {
             let key = self.access.key(&self.connections).await?;
@@ -214,15 +224,6 @@ impl Registry {
     /// Whether an address is the registry's own.
     fn is_here(&self, url: &Url) -> bool {
         Url::parse(&self.base).is_ok_and(|base| base.origin() == url.origin())
-    }
-
-    fn check_trust(&self) -> Result<(), Failure> {
-        if self.base.starts_with("https:") && !self.connections.trusting {
-            let reason = "no CA certificates were found on this system (SSL_CERT_FILE names a bundle), so that no registry \
-                          can be trusted";
-            return Err(Failure::Broken(reason.into()));
-        }
-        Ok(())
     }
 
     /// The tags of the repository, as far as the registry lists them in one answer.

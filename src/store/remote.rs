@@ -75,7 +75,7 @@ impl Remote {
         let missing: Vec<&Artifact> =
             artifacts.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(it, _)| *it).collect();
         if !missing.is_empty() {
-            let pulled = self.on_network(&missing, async |batch| {
+            let pulled = self.on_network(async |batch| {
                 let pulls = missing.iter().map(|artifact| self.pull_in_time(batch, artifact));
                 stream::iter(pulls).buffered(PACKAGES).collect::<Vec<_>>().await
             });
@@ -114,14 +114,11 @@ impl Remote {
     /// Runs `work` on a thread of its own, which is there only for it: callers block, and may be within a runtime.
     pub(super) fn on_network<T: Send>(
         &self,
-        artifacts: &[&Artifact],
         work: impl AsyncFnOnce(&Batch) -> T + Send,
     ) -> Result<T, Failure> {
         let broken = |reason: String| Failure::Broken(reason);
         let run = || {
-            let hosts = artifacts.iter().map(|artifact| artifact.host.as_str());
-            let secure = Connections::needs_tls(&self.plain, hosts);
-            let connections = Connections::new(self.plain.clone(), secure).map_err(broken)?;
+            let connections = Connections::new(self.plain.clone()).map_err(broken)?;
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()

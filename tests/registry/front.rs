@@ -37,6 +37,8 @@ pub(crate) struct Switches {
     bucket: Option<(f64, Instant)>,
     /// Blobs are at another host, which refuses a forwarded Authorization.
     pub(crate) redirect: bool,
+    /// `HOST:PORT` of that host, if it is spoken to with TLS.
+    pub(crate) secure: Option<String>,
     /// That host asks for a token of its own service.
     pub(crate) bait: bool,
     /// ECR lets nobody in, whatever his token.
@@ -135,6 +137,11 @@ impl Front {
         *shared.storage.lock().unwrap() = Some(storage);
         let address = serve(Router::new().fallback(front).with_state(Arc::clone(&shared)));
         Self { address, shared, _runtime: runtime }
+    }
+
+    /// The other host.
+    pub(crate) fn storage(&self) -> SocketAddr {
+        self.shared.storage.lock().unwrap().unwrap()
     }
 
     pub(crate) fn switch(&self, change: impl FnOnce(&mut Switches)) {
@@ -258,6 +265,9 @@ async fn front(State(shared): State<Arc<Shared>>, mut request: Request) -> Resul
         let to = match switches.blob {
             BlobFault::Loop => Some(path.clone()),
             BlobFault::Downgrade => Some(format!("http://192.0.2.1{path}")),
+            _ if switches.secure.is_some() => {
+                Some(format!("https://{}{path}", switches.secure.clone().unwrap_or_default()))
+            }
             _ if switches.redirect => Some(format!("http://{at}{path}")),
             _ => None,
         };

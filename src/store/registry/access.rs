@@ -152,6 +152,7 @@ impl Access {
         if !connections.plain.allows_url(&url) {
             return Err(broken("speaks no TLS, and TWOFOLD_PLAIN_HTTP does not allow that"));
         }
+        connections.check_trust(url.scheme())?;
         url.query_pairs_mut()
             .extend_pairs(service.map(|service| ("service", service)))
             .append_pair("scope", &self.scope);
