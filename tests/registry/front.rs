@@ -49,8 +49,11 @@ pub(crate) struct Switches {
     pub(crate) busy: (u32, u16),
     pub(crate) blob: BlobFault,
     pub(crate) upload: Upload,
-    /// The digest in the header of manifests and blobs.
+    /// The digest in the header of manifests, and in that of blobs.
     pub(crate) header: Option<String>,
+    pub(crate) blob_header: Option<String>,
+    /// What every manifest is, once it was asked for: moved between a question and the next.
+    pub(crate) swap: Option<Bytes>,
 }
 
 /// What becomes of uploads where no registry is behind.
@@ -336,7 +339,9 @@ async fn refuse_push(shared: &Shared, request: &mut Request) -> Option<Response>
 }
 
 async fn give(shared: &Shared, switches: &Switches, request: Request) -> Response {
-    let planted = shared.files.lock().unwrap().get(request.uri().path()).cloned();
+    let path = request.uri().path().to_owned();
+    let blob = path.contains("/blobs/");
+    let planted = shared.files.lock().unwrap().get(&path).cloned();
     let mut response = match planted {
         Some(bytes) => of_memory(shared, switches, &request, &bytes),
         None if shared.upstream.is_some() => forward(shared, request).await,
@@ -345,7 +350,10 @@ async fn give(shared: &Shared, switches: &Switches, request: Request) -> Respons
         }
         None => error(404, "MANIFEST_UNKNOWN", "manifest unknown"),
     };
-    if let Some(digest) = &switches.header {
+    if let Some(swapped) = switches.swap.clone().filter(|_| !blob) {
+        shared.files.lock().unwrap().insert(path, swapped);
+    }
+    if let Some(digest) = if blob { &switches.blob_header } else { &switches.header } {
         response.headers_mut().insert("docker-content-digest", digest.parse().unwrap());
     }
     response
@@ -379,6 +387,9 @@ fn of_memory(shared: &Shared, switches: &Switches, request: &Request, bytes: &By
         return response;
     }
     let from = range(request.headers()).unwrap_or(0).min(bytes.len());
+    if from > 0 {
+        shared.seen.lock().unwrap().push(format!("RANGE {}", bytes.len() - from));
+    }
     let (size, mut pieces) = (bytes.len(), bytes.slice(from..));
     let mut cut = None;
     match &switches.blob {
@@ -393,7 +404,7 @@ fn of_memory(shared: &Shared, switches: &Switches, request: &Request, bytes: &By
             pieces = changed.into();
         }
         BlobFault::Breaks(at) => {
-            cut = at.first().copied().filter(|at| *at >= from).map(|at| at - from);
+            cut = at.first().copied().filter(|at| (from..size).contains(at)).map(|at| at - from);
             let mut switches = shared.switches.lock().unwrap();
             if let (Some(_), BlobFault::Breaks(at)) = (cut, &mut switches.blob) {
                 at.remove(0);

@@ -135,6 +135,27 @@ fn a_tar_of_another_tool_is_served() {
     assert!(server.infer("kit").0.starts_with("http/1.1 200"));
 }
 
+/// A tag is asked for once: what is served is of one piece, whatever the tag means a moment later.
+#[test]
+fn a_tag_that_moves_after_it_was_asked_for_changes_nothing() {
+    let (front, folder) = (Front::start(None), tempfile::tempdir().unwrap());
+    let pinned = plant(&front, "iris", &[("model.onnx", &digits())]);
+    let other = manifest(&[layer(&digest(b"other"), 5, "model.onnx")]);
+    front.switch(|switches| switches.swap = Some(other.into()));
+    let moving = environment(&front, folder.path(), "iris=oci://HOST/iris:v1");
+    let server = Server::start(&moving, folder.path()).unwrap();
+    let (head, body) = server.infer("iris");
+    assert!(head.starts_with("http/1.1 200") && head.contains(&pinned), "{head}{body}");
+    assert_eq!(front.count("GET /v2/iris/manifests/"), 1);
+    // What was moved is another package to whoever asks now, and nothing at all to whoever pinned the first.
+    let out = folder.path().join("out");
+    let reference = format!("{}/iris@{pinned}", front.address);
+    let bytes = front.shared.files.lock().unwrap()["/v2/iris/manifests/v1"].clone();
+    front.plant(&format!("/v2/iris/manifests/{pinned}"), bytes);
+    let ended = twofold(&[], &["pull", &reference, "-o", out.to_str().unwrap()]);
+    assert!(ended.stderr.contains("the reference says"), "{}", ended.stderr);
+}
+
 /// A tar+gzip of one file, as a layer of a repository.
 fn tar_layer(
     front: &Front,
