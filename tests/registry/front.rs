@@ -89,6 +89,8 @@ pub(crate) enum BlobFault {
     Expires(usize),
     /// It never ends.
     Endless,
+    /// All of it comes, in chunks, and then the connection breaks before it says so.
+    NoEnd,
 }
 
 #[derive(Debug)]
@@ -425,6 +427,9 @@ fn of_memory(shared: &Shared, switches: &Switches, request: &Request, bytes: &By
             let zeros = Bytes::from(vec![0; 64 << 10]);
             let forever = futures_util::stream::repeat_with(move || Ok::<_, Infallible>(zeros.clone()));
             return answer(200, Body::from_stream(forever));
+        }
+        BlobFault::NoEnd => {
+            return answer(200, Body::from_stream(stream(pieces, Some(size - from), Duration::ZERO)));
         }
         BlobFault::None | BlobFault::Loop | BlobFault::Downgrade => {}
     }

@@ -117,6 +117,18 @@ fn a_package_is_pulled_into_a_folder_that_is_served() {
 }
 
 #[test]
+fn a_connection_that_breaks_after_the_last_byte_has_brought_all() {
+    let (front, folder) = (Front::start(None), tempfile::tempdir().unwrap());
+    plant(&front, "iris", &[("model.onnx", &digits())]);
+    front.switch(|switches| switches.blob = BlobFault::NoEnd);
+    let out = folder.path().join("out");
+    let reference = format!("{}/iris:v1", front.address);
+    let ended = twofold(&[], &["pull", &reference, "-o", out.to_str().unwrap()]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(front.count("GET /v2/iris/blobs/"), 1);
+}
+
+#[test]
 fn a_tar_of_another_tool_is_served() {
     let (front, folder) = (Front::start(None), tempfile::tempdir().unwrap());
     std::fs::create_dir(folder.path().join("model")).unwrap();
