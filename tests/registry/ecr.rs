@@ -47,6 +47,23 @@ fn a_token_that_expires_within_a_layer_is_renewed_once() {
 }
 
 #[test]
+fn a_proxy_of_the_environment_is_asked_for_tokens_too() {
+    let (front, folder) = (ecr(None), tempfile::tempdir().unwrap());
+    plant(&front, "iris", &[("model.onnx", &digits())]);
+    // The front stands for the proxy, too: it looks at paths, whatever host is before them.
+    let mut environment = front.environment();
+    environment.retain(|(name, _)| *name != "AWS_ENDPOINT_URL_ECR");
+    environment.push(("AWS_ENDPOINT_URL_ECR", "http://ecr.invalid".into()));
+    environment.push(("HTTP_PROXY", format!("http://{}", front.address)));
+    environment.push(("NO_PROXY", "127.0.0.1".into()));
+    let out = folder.path().join("out");
+    let reference = format!("{}/iris:v1", front.address);
+    let ended = twofold(&environment, &["pull", &reference, "-o", out.to_str().unwrap()]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(front.count("GetAuthorizationToken"), 1);
+}
+
+#[test]
 fn throttling_is_waited_out_and_refusals_are_told() {
     let (front, folder) = (ecr(None), tempfile::tempdir().unwrap());
     plant(&front, "iris", &[("model.onnx", &digits())]);
