@@ -2,6 +2,10 @@
 //!
 //! Whatever a registry sends is bounded in size and in time, and is not believed before its digest was compared. Plain HTTP is
 //! spoken only where it is allowed, also after a redirect; credentials never follow a redirect to another host.
+//!
+//! Why not the crate oci-client (0.18): it reads manifests, tokens and errors whole into memory, however large they are; it panics
+//! where a manifest is pushed by digest and the answer has no Location, as ECR's, and where it cannot build its client, for which
+//! it falls back on one that must be; and its pulls of a part leave resuming, retries and digests to whoever calls it.
 
 mod access;
 mod blobs;
