@@ -21,6 +21,7 @@ use crate::upstream::forward;
 
 /// What the front does.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Switches {
     /// Asks for the token of ECR's JSON API, answers 403 to a stale one, makes no repository on push, moves no tag and says no
     /// Location of a manifest.

@@ -64,7 +64,7 @@ impl Store {
             let path = made.join(&name);
             match part {
                 Part::Bytes(bytes) => {
-                    fs::write(path, bytes).map_err(|error| Error::of_io(to.display(), name, &error))?
+                    fs::write(path, bytes).map_err(|error| Error::of_io(to.display(), name, &error))?;
                 }
                 Part::Blob(digest) => remote.cache.link(&digest, &path).map_err(fault)?,
             }
