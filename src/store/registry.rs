@@ -15,7 +15,7 @@ mod push;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, LINK};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, Url};
 use rustls::{ClientConfig, RootCertStore};
@@ -40,6 +40,9 @@ const DOCUMENT_PATIENCE: Duration = Duration::from_secs(15);
 
 /// ECR and others send once, to where the bytes are; more is a loop.
 const REDIRECTS: usize = 4;
+
+/// Pages of a list of tags, of a thousand each where the registry gives so many.
+const TAG_PAGES: usize = 1000;
 
 /// The digest of an answer, as the registry says it.
 const DIGEST_HEADER: &str = "docker-content-digest";
@@ -230,15 +233,28 @@ impl Registry {
         Url::parse(&self.base).is_ok_and(|base| base.origin() == url.origin())
     }
 
-    /// The tags of the repository, as far as the registry lists them in one answer.
+    /// The tags of the repository, page by page.
     pub(super) async fn tags(&self) -> Result<Vec<String>, Failure> {
-        let url = format!("{}/tags/list?n=1000", self.base);
-        let response = retry(async || self.send(|client| client.get(&url)).await).await?;
-        let list = document(response, MANIFEST_LIMIT, "the list of tags").await?;
-        let list: serde_json::Value = serde_json::from_slice(&list)
-            .map_err(|error| Failure::Broken(format!("the list of tags cannot be read: {error}")))?;
-        let tags = list.get("tags").and_then(serde_json::Value::as_array).into_iter().flatten();
-        Ok(tags.filter_map(|tag| tag.as_str().map(excerpt)).collect())
+        let broken = |reason: &str| Failure::Broken(format!("the list of tags {reason}"));
+        let mut url = Url::parse(&format!("{}/tags/list?n=1000", self.base))
+            .map_err(|_| broken("has an address that is none"))?;
+        let mut tags = Vec::new();
+        for _ in 0..TAG_PAGES {
+            let response = retry(async || self.send(|client| client.get(url.clone())).await).await?;
+            let next = next_page(response.headers()).map(|text| url.join(&text));
+            let list = document(response, MANIFEST_LIMIT, "the list of tags").await?;
+            let list: serde_json::Value =
+                serde_json::from_slice(&list).map_err(|error| broken(&format!("cannot be read: {error}")))?;
+            let page = list.get("tags").and_then(serde_json::Value::as_array).into_iter().flatten();
+            tags.extend(page.filter_map(|tag| tag.as_str().map(excerpt)));
+            match next {
+                None => return Ok(tags),
+                // The credentials are for this registry.
+                Some(Ok(next)) if self.is_here(&next) => url = next,
+                Some(_) => return Err(broken("goes on at another host")),
+            }
+        }
+        Err(broken(&format!("has more than {TAG_PAGES} pages")))
     }
 
     /// Whether a blob is in the repository.
@@ -250,6 +266,12 @@ impl Registry {
             Err(failure) => Err(failure),
         }
     }
+}
+
+/// The address in `<ADDRESS>; rel="next"`.
+fn next_page(headers: &HeaderMap) -> Option<String> {
+    let (address, rest) = headers.get(LINK)?.to_str().ok()?.trim().strip_prefix('<')?.split_once('>')?;
+    rest.contains("next").then(|| address.to_owned())
 }
 
 fn digest_header(headers: &HeaderMap) -> Option<Digest> {

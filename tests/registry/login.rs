@@ -52,6 +52,13 @@ fn a_token_service_is_asked_with_dockers_credentials_once_and_again_when_the_tok
 }
 
 #[test]
+fn tags_are_listed_to_the_last_page() {
+    let front = Front::start(None);
+    let listed = twofold(&[], &["list", &format!("{}/iris", front.address)]);
+    assert_eq!(listed.stdout, "a\nb\n", "{}", listed.stderr);
+}
+
+#[test]
 #[ignore = "takes ten seconds: tests/registry/run"]
 fn a_token_service_that_is_down_is_tried_as_often_as_a_registry() {
     let (front, folder) = (Front::start(None), tempfile::tempdir().unwrap());
