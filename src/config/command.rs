@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::{Packages, Refusal, variables};
@@ -17,6 +18,9 @@ struct Line {
     #[command(subcommand)]
     task: Task,
 }
+
+/// Settings of packages that mean something to a server only: what the tool pulls goes where it is told.
+const OF_SERVERS: [&str; 2] = ["cache", "cache-limit"];
 
 /// What the tool is to do, and what it needs for that.
 #[derive(Clone, Debug)]
@@ -109,7 +113,8 @@ impl Command {
         let known = |name: &String| {
             settings
                 .get_arguments()
-                .any(|arg| arg.get_long().is_some_and(|flag| variables::of_flag(flag) == *name))
+                .filter_map(|arg| arg.get_long().filter(|flag| !OF_SERVERS.contains(flag)))
+                .any(|flag| variables::of_flag(flag) == *name)
         };
         let ours: Vec<_> = vars.iter().filter(|(name, _)| known(name)).cloned().collect();
         let flags = variables::as_flags(&settings, &ours, super::Home::Local)?;
@@ -118,8 +123,18 @@ impl Command {
             line.push("twofold".into());
         }
         line.splice(1..1, flags);
-        let command = super::named(Line::command().mut_args(|arg| arg.global(false)));
+        let of_server = |arg: &clap::Arg| arg.get_long().is_some_and(|flag| OF_SERVERS.contains(&flag));
+        let line_of_tool = Line::command().mut_args(|arg| {
+            let hidden = of_server(&arg);
+            arg.global(false).hide(hidden)
+        });
+        let command = super::named(line_of_tool);
         let matches = command.try_get_matches_from(line).map_err(|error| Refusal::of_flag(&error))?;
+        for (id, flag) in [("cache", "--cache"), ("cache_limit", "--cache-limit")] {
+            if matches.value_source(id) == Some(ValueSource::CommandLine) {
+                return Err(Refusal::new(flag, "is a server's: what is pulled goes where --output says"));
+            }
+        }
         let Line { mut packages, task } =
             Line::from_arg_matches(&matches).map_err(|error| Refusal::of_flag(&error))?;
         packages.docker = variables::docker(&vars);
@@ -174,9 +189,17 @@ mod tests {
             text
         };
         assert_eq!(
-            refused(&["pull", "a.b/c:1", "-o", "x"], &[("TWOFOLD_CACHE_LIMIT", "0")]),
-            "TWOFOLD_CACHE_LIMIT: '0' is refused: expected a size above zero, such as 6MiB, 512KiB, 1GiB or 6291456"
+            refused(&["pull", "a.b/c:1", "-o", "x"], &[("TWOFOLD_ECR_HOSTS", "a/b")]),
+            "TWOFOLD_ECR_HOSTS: 'a/b' is refused: expected HOST or HOST:PORT, comma-separated, or none, instead of 'a/b'"
         );
+        // Of a server's environment the tool takes what means something to it; what it is told itself must.
+        assert!(parse(&["list", "a.b/c"], &[("TWOFOLD_CACHE_LIMIT", "0"), ("TWOFOLD_CACHE", "?")]).is_ok());
+        for flag in ["--cache", "--cache-limit"] {
+            let value = if flag == "--cache" { "/x" } else { "1GiB" };
+            let text = refused(&[flag, value, "pull", "a.b/c:1", "-o", "x"], &[]);
+            assert_eq!(text, format!("{flag}: is a server's: what is pulled goes where --output says"));
+        }
+        assert!(!parse(&["--help"], &[]).unwrap_err().1.contains("--cache"));
         let text = refused(&["push", "a", "b", "--annotation", "x"], &[]);
         assert_eq!(text, "--annotation: 'x' is refused: expected KEY=VALUE");
         assert_eq!(

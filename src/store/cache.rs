@@ -4,12 +4,14 @@
 //! by a rename, so that nobody sees half of one; two processes that pull the same put the same bytes there. What is read is
 //! hashed again: a disk, another user or a power cut may have changed it, and nothing here waits for a disk to be sure.
 
+mod owner;
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
+
+use uuid::Uuid;
 
 use super::Digest;
 use super::digest::Hasher;
@@ -75,6 +77,7 @@ impl Cache {
         read: impl FnOnce(&mut dyn Read) -> Result<(), String>,
     ) -> Result<(), Fault> {
         let place = self.place(digest);
+        owner::check(&self.folder).map_err(Fault::Unusable)?;
         let file = match File::open(&place) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Fault::Absent),
@@ -116,9 +119,9 @@ impl Cache {
         self.limit
     }
 
-    /// Makes room for a blob and begins a file for it.
+    /// Begins a file for a blob, and makes room for it. The file has the blob's whole size from now on, without taking it on the
+    /// disk: who makes room next must know what is still to come.
     pub(super) fn begin(&self, blob: &Blob) -> Result<Partial, Fault> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
         if blob.size > self.limit {
             let Self { limit, .. } = self;
             return Err(Fault::Unusable(format!(
@@ -126,6 +129,7 @@ impl Cache {
                 blob.size, blob.digest
             )));
         }
+        owner::check(&self.folder).map_err(Fault::Unusable)?;
         let partial = self.folder.join("partial");
         let make = |folder: &Path| {
             let mut builder = fs::DirBuilder::new();
@@ -135,19 +139,23 @@ impl Cache {
         };
         make(&partial)?;
         make(&self.folder.join("blobs/sha256"))?;
-        self.evict(blob.size);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = partial.join(format!("{}-{number}-{}", process::id(), blob.digest.hex()));
-        let file = OpenOptions::new().create(true).write(true).truncate(true).open(&path);
+        // A name of its own, also among containers whose processes have the same number; and never a link or another's file.
+        let path = partial.join(format!("{}-{}", Uuid::new_v4().simple(), blob.digest.hex()));
+        let file = OpenOptions::new().create_new(true).write(true).open(&path);
         let file = file.map_err(|error| Self::unusable(&path, &error))?;
-        let _ = file.lock();
+        // Nobody else holds what has just been made: there is nothing to wait for.
+        let _ = file.try_lock();
+        let _ = file.set_len(blob.size);
         let place = self.place(&blob.digest);
-        Ok(Partial { file, path, place, blob: blob.clone(), hasher: Hasher::default(), written: 0 })
+        let partial =
+            Partial { file, path, place, blob: blob.clone(), hasher: Hasher::default(), written: 0 };
+        self.evict();
+        Ok(partial)
     }
 
-    /// Removes what was left behind, and then the blobs that were used least recently, until `more` bytes fit. What another
-    /// process reads or writes just now stays.
-    fn evict(&self, more: u64) {
+    /// Removes what was left behind, and then the blobs that were used least recently, until what is there and what is to come
+    /// fit. What another process reads or writes just now stays.
+    fn evict(&self) {
         let entries = |folder: &str| {
             let entries = fs::read_dir(self.folder.join(folder)).into_iter().flatten().flatten();
             entries.filter_map(|entry| {
@@ -171,7 +179,7 @@ impl Cache {
         blobs.sort_unstable();
         held += blobs.iter().map(|(_, size, _)| size).sum::<u64>();
         for (_, size, path) in blobs {
-            if held.saturating_add(more) <= self.limit {
+            if held <= self.limit {
                 break;
             }
             if free(&path) {
@@ -251,13 +259,11 @@ impl Partial {
         self.hasher = hasher;
     }
 
-    /// Forgets all bytes. A file that has none is left alone: ext4 waits for the disk when one that was cut to nothing is closed.
+    /// Forgets all bytes. The file is not cut: ext4 waits for the disk when one that was cut to nothing is closed.
     pub(super) fn restart(&mut self) -> Result<(), Fault> {
-        if self.written == 0 {
-            return Ok(());
-        }
-        let again = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
-        again.map_err(|error| Fault::Unusable(format!("{}: {error}", self.path.display())))?;
+        self.file
+            .seek(SeekFrom::Start(0))
+            .map_err(|error| Fault::Unusable(format!("{}: {error}", self.path.display())))?;
         (self.hasher, self.written) = (Hasher::default(), 0);
         Ok(())
     }
@@ -377,6 +383,35 @@ mod tests {
         cache.put(b"other").unwrap();
         assert!(held.path.exists());
         assert!(!left.exists());
+    }
+
+    #[test]
+    fn what_is_still_to_come_has_its_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path().to_owned(), 100);
+        for bytes in [[1; 30], [2; 30], [3; 30]] {
+            cache.put(&bytes).unwrap();
+        }
+        let held = [40, 30].map(|size| cache.begin(&Blob { digest: Digest::of(b"later"), size }).unwrap());
+        assert_eq!(files(folder.path(), "blobs/sha256"), 1, "70 bytes are to come, and 30 may stay");
+        drop(held);
+        cache.put(&[4; 70]).unwrap();
+        assert_eq!(files(folder.path(), "blobs/sha256"), 2);
+    }
+
+    /// Containers that share a volume are each process 1 of their own: what tells their files apart must not be that.
+    #[test]
+    fn a_partial_file_has_a_name_that_nobody_can_have_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path().to_owned(), 1000);
+        let (one, other) = (cache.begin(&blob(b"bytes")).unwrap(), cache.begin(&blob(b"bytes")).unwrap());
+        let random = |partial: &Partial| {
+            let name = partial.path.file_name().unwrap().to_str().unwrap().to_owned();
+            let (random, digest) = name.split_once('-').unwrap();
+            assert_eq!((random.len(), digest), (32, Digest::of(b"bytes").hex().as_str()), "{name}");
+            random.to_owned()
+        };
+        assert_ne!(random(&one), random(&other));
     }
 
     #[test]

@@ -13,9 +13,10 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::error::{DisplayErrorContext, ProvideErrorMetadata};
 use aws_sdk_ecr::types::{ImageScanningConfiguration, ImageTagMutability};
-use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, Connector};
 use tokio::sync::Mutex;
 
 use super::credentials::Credentials;
@@ -165,7 +166,19 @@ pub struct Image {
 }
 
 async fn client(place: &Place) -> Result<Client, String> {
-    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    // The proxies that the environment names, as for blobs. Where credentials come from over the pod's or the machine's own link, at
+    // addresses without TLS, is for NO_PROXY to say.
+    let http = Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = Connector::builder();
+        connector.set_connector_settings(settings.cloned());
+        if let Some(components) = components {
+            connector.set_sleep_impl(components.sleep_impl());
+        }
+        connector
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .proxy_config(ProxyConfig::from_env())
+            .build()
+    });
     let retries = RetryConfig::standard()
         .with_max_attempts(TRIES)
         .with_initial_backoff(Duration::from_millis(500))

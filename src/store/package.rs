@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::Digest;
 
-pub(super) use layers::{Blob, Form, Layer, MANIFEST_LIMIT, blobs, excerpt, is_part, layers};
+pub(super) use layers::{Blob, Form, Layer, MANIFEST_LIMIT, blobs, excerpt, layers};
 pub(super) use media::MANIFEST as MANIFEST_TYPE;
 pub(super) use pack::{File, pack};
 pub(super) use unpack::Unpacked;

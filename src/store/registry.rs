@@ -2,6 +2,10 @@
 //!
 //! Whatever a registry sends is bounded in size and in time, and is not believed before its digest was compared. Plain HTTP is
 //! spoken only where it is allowed, also after a redirect; credentials never follow a redirect to another host.
+//!
+//! Why not the crate oci-client (0.18): it reads manifests, tokens and errors whole into memory, however large they are; it panics
+//! where a manifest is pushed by digest and the answer has no Location, as ECR's, and where it cannot build its client, for which
+//! it falls back on one that must be; and its pulls of a part leave resuming, retries and digests to whoever calls it.
 
 mod access;
 mod blobs;
@@ -11,7 +15,7 @@ mod push;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, LINK};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, Url};
 use rustls::{ClientConfig, RootCertStore};
@@ -36,6 +40,9 @@ const DOCUMENT_PATIENCE: Duration = Duration::from_secs(15);
 
 /// ECR and others send once, to where the bytes are; more is a loop.
 const REDIRECTS: usize = 4;
+
+/// Pages of a list of tags, of a thousand each where the registry gives so many.
+const TAG_PAGES: usize = 1000;
 
 /// The digest of an answer, as the registry says it.
 const DIGEST_HEADER: &str = "docker-content-digest";
@@ -82,23 +89,26 @@ impl PlainHttp {
     }
 }
 
+/// Told where TLS would be spoken in vain.
+const NO_TRUST: &str = "no CA certificates were found on this system (SSL_CERT_FILE names a bundle), so that no registry can be \
+                        trusted";
+
 /// Connections to registries. One lives as long as the runtime that it was first used on.
 #[derive(Clone, Debug)]
 pub(super) struct Connections {
     client: Client,
     plain: Arc<PlainHttp>,
-    /// Whether there is a certificate that a registry's could be signed by.
+    /// Whether there is a certificate that others could be signed by.
     trusting: bool,
 }
 
 impl Connections {
-    /// `secure` = TLS will be spoken, for which the system's certificates are read.
-    pub(super) fn new(plain: PlainHttp, secure: bool) -> Result<Self, String> {
+    /// Reads the system's certificates, also for a registry without TLS: where its bytes are, and who gives its tokens, it
+    /// says later.
+    pub(super) fn new(plain: PlainHttp) -> Result<Self, String> {
         let plain = Arc::new(plain);
         let mut roots = RootCertStore::empty();
-        if secure {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         let trusting = !roots.is_empty();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
@@ -111,7 +121,11 @@ impl Connections {
             if attempt.previous().len() > REDIRECTS {
                 attempt.error(format!("it redirects more than {REDIRECTS} times"))
             } else if allowed.allows_url(attempt.url()) {
-                attempt.follow()
+                if trusting || attempt.url().scheme() != "https" {
+                    attempt.follow()
+                } else {
+                    attempt.error(NO_TRUST)
+                }
             } else {
                 let to = attempt.url().host_str().unwrap_or_default().to_owned();
                 attempt.error(format!(
@@ -129,9 +143,12 @@ impl Connections {
         Ok(Self { client, plain, trusting })
     }
 
-    /// Whether any of these hosts is spoken to with TLS.
-    pub(super) fn needs_tls<'a>(plain: &PlainHttp, mut hosts: impl Iterator<Item = &'a str>) -> bool {
-        hosts.any(|host| !plain.allows(host))
+    /// Fails for an address whose certificate nobody could have signed.
+    fn check_trust(&self, scheme: &str) -> Result<(), Failure> {
+        if scheme == "https" && !self.trusting {
+            return Err(Failure::Broken(NO_TRUST.into()));
+        }
+        Ok(())
     }
 }
 
@@ -182,7 +199,7 @@ impl Registry {
     /// Sends a request, with whatever opens the repository, and gives an answer that is a success. A refusal of the
     /// credentials renews them once.
     async fn send(&self, request: impl Fn(&Client) -> RequestBuilder) -> Result<Response, Failure> {
-        self.check_trust()?;
+        self.connections.check_trust(self.base.split(':').next().unwrap_or_default())?;
         let mut renewed = 0;
         loop {
             let key = self.access.key(&self.connections).await?;
@@ -198,8 +215,10 @@ impl Registry {
             if status.is_success() {
                 return Ok(response);
             }
-            // The first refusal says what to bring, the second that it was stale.
-            if matches!(status.as_u16(), 401 | 403) && renewed < 2 {
+            // A refusal says that a key was missing or stale, once: one that has just been got is neither. Another host, to which
+            // the registry redirected, has no say in who gets the credentials.
+            let fresh = renewed > 0 && key.value.is_some();
+            if matches!(status.as_u16(), 401 | 403) && self.is_here(response.url()) && !fresh && renewed < 2 {
                 renewed += 1;
                 if self.access.renew(&self.connections, &key, response.headers()).await? {
                     continue;
@@ -209,24 +228,33 @@ impl Registry {
         }
     }
 
-    fn check_trust(&self) -> Result<(), Failure> {
-        if self.base.starts_with("https:") && !self.connections.trusting {
-            let reason = "no CA certificates were found on this system (SSL_CERT_FILE names a bundle), so that no registry \
-                          can be trusted";
-            return Err(Failure::Broken(reason.into()));
-        }
-        Ok(())
+    /// Whether an address is the registry's own.
+    fn is_here(&self, url: &Url) -> bool {
+        Url::parse(&self.base).is_ok_and(|base| base.origin() == url.origin())
     }
 
-    /// The tags of the repository, as far as the registry lists them in one answer.
+    /// The tags of the repository, page by page.
     pub(super) async fn tags(&self) -> Result<Vec<String>, Failure> {
-        let url = format!("{}/tags/list?n=1000", self.base);
-        let response = retry(async || self.send(|client| client.get(&url)).await).await?;
-        let list = document(response, MANIFEST_LIMIT, "the list of tags").await?;
-        let list: serde_json::Value = serde_json::from_slice(&list)
-            .map_err(|error| Failure::Broken(format!("the list of tags cannot be read: {error}")))?;
-        let tags = list.get("tags").and_then(serde_json::Value::as_array).into_iter().flatten();
-        Ok(tags.filter_map(|tag| tag.as_str().map(excerpt)).collect())
+        let broken = |reason: &str| Failure::Broken(format!("the list of tags {reason}"));
+        let mut url = Url::parse(&format!("{}/tags/list?n=1000", self.base))
+            .map_err(|_| broken("has an address that is none"))?;
+        let mut tags = Vec::new();
+        for _ in 0..TAG_PAGES {
+            let response = retry(async || self.send(|client| client.get(url.clone())).await).await?;
+            let next = next_page(response.headers()).map(|text| url.join(&text));
+            let list = document(response, MANIFEST_LIMIT, "the list of tags").await?;
+            let list: serde_json::Value =
+                serde_json::from_slice(&list).map_err(|error| broken(&format!("cannot be read: {error}")))?;
+            let page = list.get("tags").and_then(serde_json::Value::as_array).into_iter().flatten();
+            tags.extend(page.filter_map(|tag| tag.as_str().map(excerpt)));
+            match next {
+                None => return Ok(tags),
+                // The credentials are for this registry.
+                Some(Ok(next)) if self.is_here(&next) => url = next,
+                Some(_) => return Err(broken("goes on at another host")),
+            }
+        }
+        Err(broken(&format!("has more than {TAG_PAGES} pages")))
     }
 
     /// Whether a blob is in the repository.
@@ -238,6 +266,12 @@ impl Registry {
             Err(failure) => Err(failure),
         }
     }
+}
+
+/// The address in `<ADDRESS>; rel="next"`.
+fn next_page(headers: &HeaderMap) -> Option<String> {
+    let (address, rest) = headers.get(LINK)?.to_str().ok()?.trim().strip_prefix('<')?.split_once('>')?;
+    rest.contains("next").then(|| address.to_owned())
 }
 
 fn digest_header(headers: &HeaderMap) -> Option<Digest> {

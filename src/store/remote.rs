@@ -38,6 +38,8 @@ pub(super) struct Remote {
 pub(super) struct Batch {
     pub(super) connections: Connections,
     transfers: Semaphore,
+    /// KiB that may be on their way: what the cache may hold.
+    room: Semaphore,
     /// Models that share a blob pull it once.
     flights: Mutex<BTreeMap<Digest, Arc<AsyncMutex<()>>>>,
 }
@@ -73,7 +75,7 @@ impl Remote {
         let missing: Vec<&Artifact> =
             artifacts.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(it, _)| *it).collect();
         if !missing.is_empty() {
-            let pulled = self.on_network(&missing, async |batch| {
+            let pulled = self.on_network(async |batch| {
                 let pulls = missing.iter().map(|artifact| self.pull_in_time(batch, artifact));
                 stream::iter(pulls).buffered(PACKAGES).collect::<Vec<_>>().await
             });
@@ -112,20 +114,19 @@ impl Remote {
     /// Runs `work` on a thread of its own, which is there only for it: callers block, and may be within a runtime.
     pub(super) fn on_network<T: Send>(
         &self,
-        artifacts: &[&Artifact],
         work: impl AsyncFnOnce(&Batch) -> T + Send,
     ) -> Result<T, Failure> {
         let broken = |reason: String| Failure::Broken(reason);
         let run = || {
-            let hosts = artifacts.iter().map(|artifact| artifact.host.as_str());
-            let secure = Connections::needs_tls(&self.plain, hosts);
-            let connections = Connections::new(self.plain.clone(), secure).map_err(broken)?;
+            let connections = Connections::new(self.plain.clone()).map_err(broken)?;
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .map_err(|error| broken(error.to_string()))?;
-            let (transfers, flights) = (Semaphore::new(TRANSFERS), Mutex::default());
-            let outcome = runtime.block_on(work(&Batch { connections, transfers, flights }));
+            let room = Semaphore::new(kib(self.cache.limit()) as usize);
+            let batch =
+                Batch { connections, transfers: Semaphore::new(TRANSFERS), room, flights: Mutex::default() };
+            let outcome = runtime.block_on(work(&batch));
             // A helper program that still runs is not waited for.
             runtime.shutdown_background();
             Ok(outcome)
@@ -210,10 +211,16 @@ impl Remote {
         if self.cache.has(blob) {
             return Ok(());
         }
-        // The semaphore is never closed.
+        // The semaphores are never closed. A blob larger than the room is refused by the cache.
         let _transfer = batch.transfers.acquire().await;
+        let _room = batch.room.acquire_many(kib(blob.size.min(self.cache.limit()))).await;
         registry.pull(self.cache.begin(blob)?, count).await
     }
+}
+
+/// A size in KiB, one at least, and at most what can be counted here.
+fn kib(size: u64) -> u32 {
+    u32::try_from(size >> 10).unwrap_or(u32::MAX).max(1)
 }
 
 pub(super) fn error(artifact: &Artifact, failure: &Failure) -> Error {
@@ -260,7 +267,7 @@ impl Pulled {
     }
 
     fn read(&self) -> Result<Package, Unread> {
-        let mut unpacked = Unpacked::default();
+        let mut unpacked = Unpacked::within(self.remote.cache.limit());
         for Layer { blob, form } in &self.layers {
             let read = self.remote.cache.with(&blob.digest, |reader| unpacked.add(form, blob.size, reader));
             read.map_err(|fault| match fault {

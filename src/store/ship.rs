@@ -4,6 +4,7 @@ mod images;
 mod layout;
 mod pull;
 mod push;
+mod staging;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,6 +16,7 @@ use super::package::{self, Blob, File, MANIFEST, MANIFEST_SIZE_LIMIT, MODEL, Man
 use super::{Digest, Error, ErrorKind};
 
 pub use push::{Destination, Sent};
+use staging::Staging;
 
 /// A package with its manifest, its bytes still in the files where they lie.
 #[derive(Clone, Debug)]
@@ -137,47 +139,6 @@ fn check_free(path: &Path) -> Result<(), Error> {
             Err(Error::new(ErrorKind::Layout, path.display(), "is not empty: nothing is written over"))
         }
         Err(error) => Err(Error::of_io(path.display(), "the folder", &error)),
-    }
-}
-
-/// A folder beside the one that is to be made, which takes its place when it is whole.
-struct Staging {
-    folder: PathBuf,
-    to: PathBuf,
-}
-
-impl Staging {
-    fn beside(to: &Path) -> Result<Self, Error> {
-        check_free(to)?;
-        let unusable = |error: io::Error| Error::of_io(to.display(), "the folder", &error);
-        let to = std::path::absolute(to).map_err(unusable)?;
-        let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let above = to.parent().unwrap_or(Path::new("/")).to_owned();
-        fs::create_dir_all(&above).map_err(unusable)?;
-        let begin = format!(".{name}.twofold-");
-        // What a process that was killed left behind; /proc tells which still run.
-        for entry in fs::read_dir(&above).map_err(unusable)?.flatten() {
-            let left = entry.file_name().to_string_lossy().strip_prefix(&begin).map(str::to_owned);
-            if left.is_some_and(|process| {
-                Path::new("/proc/self").exists() && !Path::new("/proc").join(process).exists()
-            }) {
-                let _ = fs::remove_dir_all(entry.path());
-            }
-        }
-        let folder = above.join(format!("{begin}{}", std::process::id()));
-        fs::create_dir_all(&folder).map_err(unusable)?;
-        Ok(Self { folder, to })
-    }
-
-    /// Puts one of its folders where the result belongs.
-    fn finish(self, made: &Path) -> Result<(), Error> {
-        fs::rename(made, &self.to).map_err(|error| Error::of_io(self.to.display(), "the folder", &error))
-    }
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 

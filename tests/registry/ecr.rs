@@ -1,6 +1,6 @@
 //! ECR's ways, on the server that stands for it, with Debian's registry behind.
 
-use crate::front::{BlobFault, Front};
+use crate::front::{BlobFault, Front, Upload};
 use crate::package::{DIGITS, digits, noise, plant};
 use crate::process::{Ended, Server, begin, end, twofold};
 use crate::upstream::Upstream;
@@ -47,6 +47,23 @@ fn a_token_that_expires_within_a_layer_is_renewed_once() {
 }
 
 #[test]
+fn a_proxy_of_the_environment_is_asked_for_tokens_too() {
+    let (front, folder) = (ecr(None), tempfile::tempdir().unwrap());
+    plant(&front, "iris", &[("model.onnx", &digits())]);
+    // The front stands for the proxy, too: it looks at paths, whatever host is before them.
+    let mut environment = front.environment();
+    environment.retain(|(name, _)| *name != "AWS_ENDPOINT_URL_ECR");
+    environment.push(("AWS_ENDPOINT_URL_ECR", "http://ecr.invalid".into()));
+    environment.push(("HTTP_PROXY", format!("http://{}", front.address)));
+    environment.push(("NO_PROXY", "127.0.0.1".into()));
+    let out = folder.path().join("out");
+    let reference = format!("{}/iris:v1", front.address);
+    let ended = twofold(&environment, &["pull", &reference, "-o", out.to_str().unwrap()]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(front.count("GetAuthorizationToken"), 1);
+}
+
+#[test]
 fn throttling_is_waited_out_and_refusals_are_told() {
     let (front, folder) = (ecr(None), tempfile::tempdir().unwrap());
     plant(&front, "iris", &[("model.onnx", &digits())]);
@@ -65,6 +82,49 @@ fn throttling_is_waited_out_and_refusals_are_told() {
     let refused =
         format!("oci://{reference}: the registry answers 401: UNAUTHORIZED: no basic auth credentials\n");
     assert_eq!(anonymous.stderr, refused);
+}
+
+#[test]
+fn a_token_that_expires_within_an_upload_is_renewed_once() {
+    let front = ecr(None);
+    front.shared.repositories.lock().unwrap().insert("iris".into());
+    front.switch(|switches| switches.upload = Upload::Expires);
+    let reference = format!("{}/iris:v1", front.address);
+    let ended = twofold(&front.environment(), &["push", &format!("{DIGITS}/model.onnx"), &reference]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(front.count("GetAuthorizationToken"), 2);
+}
+
+#[test]
+#[ignore = "takes half a minute: tests/registry/run"]
+fn a_registry_that_takes_no_bytes_is_given_up() {
+    let front = Front::start(None);
+    front.switch(|switches| switches.upload = Upload::Hangs);
+    let reference = format!("{}/iris:v1", front.address);
+    let ended = twofold(&[], &["push", &format!("{DIGITS}/model.onnx"), &reference]);
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended.stderr.starts_with(&format!("oci://{reference}: it takes no bytes for 30 s")),
+        "{}",
+        ended.stderr
+    );
+    println!(
+        "| upload that is never answered | {} | {:.1} s | |",
+        ended.stderr.trim(),
+        ended.took.as_secs_f32()
+    );
+}
+
+#[test]
+fn a_token_that_is_refused_is_renewed_once() {
+    let (front, folder) = (ecr(None), tempfile::tempdir().unwrap());
+    front.switch(|switches| switches.denied = true);
+    let reference = format!("{}/iris:v1", front.address);
+    let out = folder.path().join("out");
+    let ended = twofold(&front.environment(), &["pull", &reference, "-o", out.to_str().unwrap()]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("the registry answers 403: DENIED"), "{}", ended.stderr);
+    assert_eq!(front.count("GetAuthorizationToken"), 2);
 }
 
 /// As many environments of Lambda that start at once, each with its own cache; ECR takes 20 calls a second.

@@ -113,6 +113,8 @@ fn every_fault_is_told_or_healed() {
     let wrong = digest(b"wrong");
     front.switch(|switches| switches.header = Some(wrong.clone()));
     rig.fails("wrong digest in the header", &reference, "the registry's header says");
+    front.switch(|switches| switches.blob_header = Some(wrong.clone()));
+    rig.fails("wrong digest in a blob's header", &reference, "asked for layer sha256:");
     let pinned = format!("{}/iris@{wrong}", front.address);
     front.plant(&format!("/v2/iris/manifests/{wrong}"), manifest(&[]));
     rig.fails("wrong digest of the manifest", &pinned, "the reference says");
@@ -144,8 +146,23 @@ fn every_fault_is_told_or_healed() {
     rig.fails("redirect without TLS", &reference, "TWOFOLD_PLAIN_HTTP does not allow");
     blob(BlobFault::Slow);
     rig.fails("slow-loris registry", &reference, "bytes in 10 s");
+    front.shared.seen.lock().unwrap().clear();
     blob(BlobFault::Breaks(vec![1_500_000, 4_500_000]));
     rig.heals("connection breaks at 30 % and 90 %, then 503", &reference);
+    // At each break no more is asked for than was missing: what was read of a piece that broke off may be lost.
+    let mut ranges: Vec<usize> = front
+        .shared
+        .seen
+        .lock()
+        .unwrap()
+        .iter()
+        .filter_map(|seen| seen.strip_prefix("RANGE ")?.parse().ok())
+        .collect();
+    ranges.sort_unstable();
+    assert!(
+        matches!(ranges[..], [last, first] if last < 1_000_000 && first < 4_000_000),
+        "not gone on where it broke off: {ranges:?}"
+    );
     for status in [429, 500] {
         front.switch(|switches| switches.busy = (5, status));
         rig.heals(&format!("storm of {status}, five times"), &reference);
@@ -185,13 +202,13 @@ fn every_fault_is_told_or_healed() {
     rig.fails("zip-bomb tar", &format!("{}/bomb:v1", front.address), "grows beyond");
 }
 
-/// A gigabyte of nothing beside a model, as tar+gzip: about a megabyte.
+/// A model that is a gigabyte of nothing, as tar+gzip: about a megabyte.
 fn bomb() -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
-    let file = fs::File::create(folder.path().join("README.md")).unwrap();
+    let file = fs::File::create(folder.path().join("model.onnx")).unwrap();
     file.set_len(1 << 30).unwrap();
     let made =
-        Command::new("tar").args(["-czf", "-", "-C"]).arg(folder.path()).arg("README.md").output().unwrap();
+        Command::new("tar").args(["-czf", "-", "-C"]).arg(folder.path()).arg("model.onnx").output().unwrap();
     assert!(made.status.success());
     made.stdout
 }
@@ -343,6 +360,8 @@ fn a_registry_that_dies_and_comes_back_is_waited_for() {
     let ended = end(begin(&[], &["pull", &reference, "-o", out.to_str().unwrap()]));
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(wire.left(), 0);
+    assert!(wire.ranges() >= 2, "{} requests for the rest", wire.ranges());
+    assert!(wire.passed() * 10 < weights.len() as u64 * 13, "{} bytes were carried", wire.passed());
     assert_eq!(fs::read(out.join("model.onnx.data")).unwrap(), weights);
     row(
         "registry gone at 30 % and at 90 %, each time for 1.5 s",

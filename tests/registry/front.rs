@@ -21,6 +21,7 @@ use crate::upstream::forward;
 
 /// What the front does.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Switches {
     /// Asks for the token of ECR's JSON API, answers 403 to a stale one, makes no repository on push, moves no tag and says no
     /// Location of a manifest.
@@ -37,11 +38,35 @@ pub(crate) struct Switches {
     bucket: Option<(f64, Instant)>,
     /// Blobs are at another host, which refuses a forwarded Authorization.
     pub(crate) redirect: bool,
+    /// `HOST:PORT` of that host, if it is spoken to with TLS.
+    pub(crate) secure: Option<String>,
+    /// That host asks for a token of its own service.
+    pub(crate) bait: bool,
+    /// ECR lets nobody in, whatever his token.
+    pub(crate) denied: bool,
+    /// The token service is busy.
+    pub(crate) no_tokens: bool,
     /// Requests that get this status from now on.
     pub(crate) busy: (u32, u16),
     pub(crate) blob: BlobFault,
-    /// The digest in the header of manifests and blobs.
+    pub(crate) upload: Upload,
+    /// The digest in the header of manifests, and in that of blobs.
     pub(crate) header: Option<String>,
+    pub(crate) blob_header: Option<String>,
+    /// What every manifest is, once it was asked for: moved between a question and the next.
+    pub(crate) swap: Option<Bytes>,
+}
+
+/// What becomes of uploads where no registry is behind.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum Upload {
+    #[default]
+    Refused,
+    Taken,
+    /// The token expires when an upload has begun, once.
+    Expires,
+    /// The bytes are never answered.
+    Hangs,
 }
 
 /// What goes wrong with the body of a blob.
@@ -65,6 +90,8 @@ pub(crate) enum BlobFault {
     Expires(usize),
     /// It never ends.
     Endless,
+    /// All of it comes, in chunks, and then the connection breaks before it says so.
+    NoEnd,
 }
 
 #[derive(Debug)]
@@ -116,6 +143,11 @@ impl Front {
         *shared.storage.lock().unwrap() = Some(storage);
         let address = serve(Router::new().fallback(front).with_state(Arc::clone(&shared)));
         Self { address, shared, _runtime: runtime }
+    }
+
+    /// The other host.
+    pub(crate) fn storage(&self) -> SocketAddr {
+        self.shared.storage.lock().unwrap().unwrap()
     }
 
     pub(crate) fn switch(&self, change: impl FnOnce(&mut Switches)) {
@@ -188,6 +220,9 @@ async fn front(State(shared): State<Arc<Shared>>, mut request: Request) -> Resul
     }
     if switches.bearer {
         let given = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+        if path == "/token" && switches.no_tokens {
+            return Ok(error(503, "UNAVAILABLE", "come again"));
+        }
         if path == "/token" {
             let (user, query) =
                 (format!("Basic {}", BASE64_STANDARD.encode("anna:secret")), request.uri().query());
@@ -221,7 +256,7 @@ async fn front(State(shared): State<Arc<Shared>>, mut request: Request) -> Resul
                 response.headers_mut().insert("www-authenticate", challenge.parse().unwrap());
                 return Ok(response);
             }
-            Some(given) if given != format!("Basic {wanted}") => {
+            Some(given) if switches.denied || given != format!("Basic {wanted}") => {
                 let text = "Your authorization token has expired. Reauthenticate and try again.";
                 return Ok(error(403, "DENIED", text));
             }
@@ -236,6 +271,9 @@ async fn front(State(shared): State<Arc<Shared>>, mut request: Request) -> Resul
         let to = match switches.blob {
             BlobFault::Loop => Some(path.clone()),
             BlobFault::Downgrade => Some(format!("http://192.0.2.1{path}")),
+            _ if switches.secure.is_some() => {
+                Some(format!("https://{}{path}", switches.secure.clone().unwrap_or_default()))
+            }
             _ if switches.redirect => Some(format!("http://{at}{path}")),
             _ => None,
         };
@@ -255,10 +293,20 @@ async fn front(State(shared): State<Arc<Shared>>, mut request: Request) -> Resul
 
 /// The other host, where the bytes are.
 async fn storage(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Infallible> {
+    let switches = shared.switches.lock().unwrap().clone();
+    if switches.bait {
+        shared.seen.lock().unwrap().push(format!("storage {}", request.uri().path()));
+        let host = request.headers()["host"].to_str().unwrap();
+        let challenge = format!(r#"Bearer realm="http://{host}/token",service="bait""#);
+        return Ok(Response::builder()
+            .status(401)
+            .header("www-authenticate", challenge)
+            .body(Body::empty())
+            .unwrap());
+    }
     if request.headers().contains_key("authorization") {
         return Ok(answer(400, "Only one auth mechanism allowed"));
     }
-    let switches = shared.switches.lock().unwrap().clone();
     Ok(give(&shared, &switches, request).await)
 }
 
@@ -294,16 +342,51 @@ async fn refuse_push(shared: &Shared, request: &mut Request) -> Option<Response>
 }
 
 async fn give(shared: &Shared, switches: &Switches, request: Request) -> Response {
-    let planted = shared.files.lock().unwrap().get(request.uri().path()).cloned();
+    let path = request.uri().path().to_owned();
+    let blob = path.contains("/blobs/");
+    let planted = shared.files.lock().unwrap().get(&path).cloned();
+    if path.ends_with("/tags/list") && shared.upstream.is_none() {
+        // One a page.
+        let last = request.uri().query().is_some_and(|query| query.contains("last=a"));
+        let mut response = answer(200, json!({ "tags": [if last { "b" } else { "a" }] }).to_string());
+        if !last {
+            let link = format!("<{path}?n=1&last=a>; rel=\"next\"");
+            response.headers_mut().insert("link", link.parse().unwrap());
+        }
+        return response;
+    }
     let mut response = match planted {
         Some(bytes) => of_memory(shared, switches, &request, &bytes),
         None if shared.upstream.is_some() => forward(shared, request).await,
+        None if switches.upload != Upload::Refused && request.method() != Method::HEAD => {
+            take(shared, &switches.upload, request).await
+        }
         None => error(404, "MANIFEST_UNKNOWN", "manifest unknown"),
     };
-    if let Some(digest) = &switches.header {
+    if let Some(swapped) = switches.swap.clone().filter(|_| !blob) {
+        shared.files.lock().unwrap().insert(path, swapped);
+    }
+    if let Some(digest) = if blob { &switches.blob_header } else { &switches.header } {
         response.headers_mut().insert("docker-content-digest", digest.parse().unwrap());
     }
     response
+}
+
+/// Takes what is pushed, without keeping it.
+async fn take(shared: &Shared, upload: &Upload, request: Request) -> Response {
+    let path = request.uri().path().to_owned();
+    if request.method() == Method::POST {
+        let mut switches = shared.switches.lock().unwrap();
+        if *upload == Upload::Expires {
+            (switches.token, switches.upload) = (switches.token + 1, Upload::Taken);
+        }
+        return Response::builder().status(202).header("location", path + "1").body(Body::empty()).unwrap();
+    }
+    if *upload == Upload::Hangs && path.contains("/uploads/") {
+        std::future::pending::<()>().await;
+    }
+    to_bytes(request.into_body(), 1 << 30).await.unwrap();
+    answer(201, Body::empty())
 }
 
 fn range(headers: &HeaderMap) -> Option<usize> {
@@ -317,6 +400,9 @@ fn of_memory(shared: &Shared, switches: &Switches, request: &Request, bytes: &By
         return response;
     }
     let from = range(request.headers()).unwrap_or(0).min(bytes.len());
+    if from > 0 {
+        shared.seen.lock().unwrap().push(format!("RANGE {}", bytes.len() - from));
+    }
     let (size, mut pieces) = (bytes.len(), bytes.slice(from..));
     let mut cut = None;
     match &switches.blob {
@@ -331,7 +417,7 @@ fn of_memory(shared: &Shared, switches: &Switches, request: &Request, bytes: &By
             pieces = changed.into();
         }
         BlobFault::Breaks(at) => {
-            cut = at.first().copied().filter(|at| *at >= from).map(|at| at - from);
+            cut = at.first().copied().filter(|at| (from..size).contains(at)).map(|at| at - from);
             let mut switches = shared.switches.lock().unwrap();
             if let (Some(_), BlobFault::Breaks(at)) = (cut, &mut switches.blob) {
                 at.remove(0);
@@ -352,6 +438,9 @@ fn of_memory(shared: &Shared, switches: &Switches, request: &Request, bytes: &By
             let zeros = Bytes::from(vec![0; 64 << 10]);
             let forever = futures_util::stream::repeat_with(move || Ok::<_, Infallible>(zeros.clone()));
             return answer(200, Body::from_stream(forever));
+        }
+        BlobFault::NoEnd => {
+            return answer(200, Body::from_stream(stream(pieces, Some(size - from), Duration::ZERO)));
         }
         BlobFault::None | BlobFault::Loop | BlobFault::Downgrade => {}
     }

@@ -51,6 +51,42 @@ fn a_token_service_is_asked_with_dockers_credentials_once_and_again_when_the_tok
     }
 }
 
+#[test]
+fn tags_are_listed_to_the_last_page() {
+    let front = Front::start(None);
+    let listed = twofold(&[], &["list", &format!("{}/iris", front.address)]);
+    assert_eq!(listed.stdout, "a\nb\n", "{}", listed.stderr);
+}
+
+#[test]
+#[ignore = "takes ten seconds: tests/registry/run"]
+fn a_token_service_that_is_down_is_tried_as_often_as_a_registry() {
+    let (front, folder) = (Front::start(None), tempfile::tempdir().unwrap());
+    plant(&front, "iris", &[("model.onnx", &digits())]);
+    front.switch(|switches| (switches.bearer, switches.no_tokens) = (true, true));
+    let ended = pull(&front, folder.path(), "a", "{}");
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("answers 503: UNAVAILABLE: come again (7 tries)"), "{}", ended.stderr);
+    assert_eq!(front.count("GET /token"), 7);
+}
+
+/// Whoever may choose where a registry redirects to must not be sent its users' passwords.
+#[test]
+fn a_host_that_was_redirected_to_gets_no_credentials_by_asking() {
+    let (front, folder) = (Front::start(None), tempfile::tempdir().unwrap());
+    plant(&front, "iris", &[("model.onnx", &digits())]);
+    let secret = BASE64_STANDARD.encode("anna:secret");
+    let config = format!(r#"{{"auths":{{"{}":{{"auth":"{secret}"}}}}}}"#, front.address);
+    for bearer in [false, true] {
+        front.switch(|switches| (switches.bearer, switches.redirect, switches.bait) = (bearer, true, true));
+        let ended = pull(&front, folder.path(), "a", &config);
+        assert_eq!(ended.code, Some(1));
+        assert!(ended.stderr.contains("the registry answers 401"), "{}", ended.stderr);
+        assert_eq!(front.count("storage /token"), 0, "the credentials went to another host");
+    }
+    assert_eq!(front.count("storage /v2/iris/blobs/"), 2);
+}
+
 /// As `docker-credential-ecr-login` and others are asked: by Docker's protocol for helpers.
 #[test]
 fn a_helper_of_dockers_is_asked_for_the_credentials() {

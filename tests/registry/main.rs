@@ -13,5 +13,6 @@ mod login;
 mod package;
 mod process;
 mod serving;
+mod tls;
 mod upstream;
 mod wire;

@@ -117,6 +117,18 @@ fn a_package_is_pulled_into_a_folder_that_is_served() {
 }
 
 #[test]
+fn a_connection_that_breaks_after_the_last_byte_has_brought_all() {
+    let (front, folder) = (Front::start(None), tempfile::tempdir().unwrap());
+    plant(&front, "iris", &[("model.onnx", &digits())]);
+    front.switch(|switches| switches.blob = BlobFault::NoEnd);
+    let out = folder.path().join("out");
+    let reference = format!("{}/iris:v1", front.address);
+    let ended = twofold(&[], &["pull", &reference, "-o", out.to_str().unwrap()]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(front.count("GET /v2/iris/blobs/"), 1);
+}
+
+#[test]
 fn a_tar_of_another_tool_is_served() {
     let (front, folder) = (Front::start(None), tempfile::tempdir().unwrap());
     std::fs::create_dir(folder.path().join("model")).unwrap();
@@ -133,6 +145,77 @@ fn a_tar_of_another_tool_is_served() {
     let environment = environment(&front, folder.path(), "oci://HOST/kit:v1");
     let server = Server::start(&environment, folder.path()).unwrap();
     assert!(server.infer("kit").0.starts_with("http/1.1 200"));
+}
+
+/// A tag is asked for once: what is served is of one piece, whatever the tag means a moment later.
+#[test]
+fn a_tag_that_moves_after_it_was_asked_for_changes_nothing() {
+    let (front, folder) = (Front::start(None), tempfile::tempdir().unwrap());
+    let pinned = plant(&front, "iris", &[("model.onnx", &digits())]);
+    let other = manifest(&[layer(&digest(b"other"), 5, "model.onnx")]);
+    front.switch(|switches| switches.swap = Some(other.into()));
+    let moving = environment(&front, folder.path(), "iris=oci://HOST/iris:v1");
+    let server = Server::start(&moving, folder.path()).unwrap();
+    let (head, body) = server.infer("iris");
+    assert!(head.starts_with("http/1.1 200") && head.contains(&pinned), "{head}{body}");
+    assert_eq!(front.count("GET /v2/iris/manifests/"), 1);
+    // What was moved is another package to whoever asks now, and nothing at all to whoever pinned the first.
+    let out = folder.path().join("out");
+    let reference = format!("{}/iris@{pinned}", front.address);
+    let bytes = front.shared.files.lock().unwrap()["/v2/iris/manifests/v1"].clone();
+    front.plant(&format!("/v2/iris/manifests/{pinned}"), bytes);
+    let ended = twofold(&[], &["pull", &reference, "-o", out.to_str().unwrap()]);
+    assert!(ended.stderr.contains("the reference says"), "{}", ended.stderr);
+}
+
+/// A tar+gzip of one file, as a layer of a repository.
+fn tar_layer(
+    front: &Front,
+    folder: &std::path::Path,
+    repository: &str,
+    name: &str,
+    bytes: &[u8],
+) -> serde_json::Value {
+    std::fs::write(folder.join(name), bytes).unwrap();
+    let mut tar = std::process::Command::new("tar");
+    let made = tar.args(["-czf", "-", "-C"]).arg(folder).arg(name).output().unwrap();
+    assert!(made.status.success());
+    let packed = digest(&made.stdout);
+    let mut described = layer(&packed, made.stdout.len(), "layer");
+    described["mediaType"] = "application/vnd.kitops.modelkit.model.v1.tar+gzip".into();
+    front.plant(&format!("/v2/{repository}/blobs/{packed}"), made.stdout);
+    described
+}
+
+#[test]
+fn a_pull_and_a_server_take_the_same_packages() {
+    let (front, folder) = (Front::start(None), tempfile::tempdir().unwrap());
+    let model = digits();
+    let raw = layer(&digest(&model), model.len(), "model.onnx");
+    let said = tar_layer(&front, folder.path(), "mixed", "twofold.json", br#"{"description":"mixed"}"#);
+    let again = tar_layer(&front, folder.path(), "twice", "model.onnx", &model);
+    for (repository, other, refused) in
+        [("mixed", said, None), ("twice", again, Some("holds \"model.onnx\" twice"))]
+    {
+        front.plant(&format!("/v2/{repository}/blobs/{}", digest(&model)), model.clone());
+        plant_manifest(&front, repository, &manifest(&[raw.clone(), other]));
+        let out = folder.path().join("out").join(repository);
+        let reference = format!("{}/{repository}:v1", front.address);
+        let ended = twofold(&[], &["pull", &reference, "-o", out.to_str().unwrap()]);
+        let models = format!("embedded:digits,m=oci://HOST/{repository}:v1");
+        let server = Server::start(&environment(&front, folder.path(), &models), folder.path()).unwrap();
+        let (metadata, index) =
+            (server.ask("GET", "/v2/models/m", "").1, server.ask("POST", "/v2/repository/index", "").1);
+        if let Some(reason) = refused {
+            assert_eq!((ended.code, ended.stderr), (Some(1), format!("oci://{reference}: {reason}\n")));
+            assert!(index.contains(&reason.replace('"', "\\\"")), "{index}");
+        } else {
+            assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+            assert_eq!(std::fs::read(out.join("model.onnx")).unwrap(), model);
+            assert!(std::fs::read_to_string(out.join("twofold.json")).unwrap().contains("mixed"));
+            assert!(metadata.contains(r#""description":"mixed""#), "{metadata}");
+        }
+    }
 }
 
 #[test]

@@ -14,6 +14,8 @@ pub(crate) struct Wire {
 #[derive(Default)]
 struct Wires {
     passed: AtomicU64,
+    /// What clients asked.
+    asked: Mutex<Vec<u8>>,
     cuts: Mutex<Vec<u64>>,
     down: AtomicBool,
     open: Mutex<Vec<TcpStream>>,
@@ -42,8 +44,15 @@ impl Wire {
                 let Ok(server) = TcpStream::connect(&to) else { continue };
                 shared.open.lock().unwrap().push(client.try_clone().unwrap());
                 let (mut from, mut into) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                let heard = Arc::clone(&shared);
                 std::thread::spawn(move || {
-                    let _ = std::io::copy(&mut from, &mut into);
+                    let mut piece = [0; 4096];
+                    while let Ok(read @ 1..) = from.read(&mut piece) {
+                        heard.asked.lock().unwrap().extend_from_slice(&piece[..read]);
+                        if into.write_all(&piece[..read]).is_err() {
+                            break;
+                        }
+                    }
                     let _ = into.shutdown(Shutdown::Write);
                 });
                 let shared = Arc::clone(&shared);
@@ -51,6 +60,19 @@ impl Wire {
             }
         });
         Self { address, state }
+    }
+
+    /// Bytes that came from there.
+    pub(crate) fn passed(&self) -> u64 {
+        self.state.passed.load(Ordering::SeqCst)
+    }
+
+    /// Requests for the rest of something.
+    pub(crate) fn ranges(&self) -> usize {
+        String::from_utf8_lossy(&self.state.asked.lock().unwrap())
+            .to_lowercase()
+            .matches("\r\nrange: bytes=")
+            .count()
     }
 
     /// How many cuts are still to come.

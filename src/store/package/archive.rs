@@ -9,6 +9,9 @@ const BLOCK: usize = 512;
 /// Longest name, given in a block of its own, that is read.
 const NAME_LIMIT: u64 = 64 << 10;
 
+/// No file is as large as this.
+const LARGEST: u64 = 1 << 60;
+
 /// Most entries of one tar.
 const ENTRIES_LIMIT: usize = 10_000;
 
@@ -53,7 +56,10 @@ pub(super) fn each_file(
                     for (key, value) in records(&text) {
                         match key {
                             "path" => long = Some(value.to_owned()),
-                            "size" => long_size = value.parse().ok(),
+                            "size" => {
+                                let size = value.parse().ok().filter(|size| *size < LARGEST);
+                                long_size = Some(size.ok_or("a size in the tar cannot be read")?);
+                            }
                             _ => {}
                         }
                     }
@@ -116,7 +122,7 @@ impl Header {
                 .filter(|_| *first == 0x80),
             digits => octal(digits),
         };
-        let size = size.filter(|size| *size < 1 << 60).ok_or("a size in the tar cannot be read")?;
+        let size = size.filter(|size| *size < LARGEST).ok_or("a size in the tar cannot be read")?;
         let (name, prefix) = (text(0, 100), text(345, 500));
         let name = if field(257, 263) == b"ustar\0" && !prefix.is_empty() {
             format!("{prefix}/{name}")

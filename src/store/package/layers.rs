@@ -157,7 +157,7 @@ pub(super) fn is_onnx(path: &str) -> bool {
 }
 
 /// Whether a file's name is one that packages have.
-pub(in crate::store) fn is_part(path: &str) -> bool {
+pub(super) fn is_part(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     name == MODEL || name == MANIFEST || is_side_file(name)
 }

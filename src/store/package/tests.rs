@@ -189,7 +189,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn unpack(form: &Form, bytes: &[u8]) -> Result<Package, String> {
-    let mut unpacked = Unpacked::default();
+    let mut unpacked = Unpacked::within(u64::MAX);
     unpacked.add(form, bytes.len() as u64, &mut &*bytes)?;
     unpacked.finish()
 }
@@ -231,16 +231,43 @@ fn hostile_tars_are_refused() {
     let good = tar(&[(b'0', "model.onnx", &[1; 600])]);
     assert_eq!(unpack(&Form::Tar, &good[..700]).unwrap_err(), "\"model.onnx\" ends after 188 of 600 bytes");
     assert_eq!(unpack(&Form::Tar, &[7; 512]).unwrap_err(), "no tar: a header's checksum is wrong");
-    // 200 MB of nothing, in 200 KB.
-    let bomb = gzip(&tar(&[(b'0', "x", &vec![0; 200 << 20])]));
-    assert!(bomb.len() < 1 << 20);
-    let text = unpack(&Form::TarGzip, &bomb).unwrap_err();
-    assert!(text.contains("grows beyond"), "{text}");
+    for size in ["18446744073709551615", "1152921504606846976", "-1", ""] {
+        let record = format!("{} size={size}\n", 8 + size.len());
+        let entries: &[(u8, &str, &[u8])] =
+            &[(b'x', "PaxHeader", record.as_bytes()), (b'0', "model.onnx", b"onnx")];
+        assert_eq!(said(entries), "a size in the tar cannot be read");
+    }
+    // 200 MB of nothing, in 200 KB, whether or not it would be kept; in one file or in many.
+    let zeros = vec![0; 200 << 20];
+    let names: Vec<String> = (0..200).map(|number| format!("{number}.data")).collect();
+    let many: Vec<(u8, &str, &[u8])> =
+        names.iter().map(|name| (b'0', name.as_str(), &zeros[..1 << 20])).collect();
+    for entries in [vec![(b'0', "x", &zeros[..])], vec![(b'0', "model.onnx", &zeros[..])], many] {
+        let bomb = gzip(&tar(&entries));
+        assert!(bomb.len() < 1 << 20);
+        let text = unpack(&Form::TarGzip, &bomb).unwrap_err();
+        assert!(text.contains("grows beyond"), "{text}");
+    }
+    // A layer of 8 MB does not take half a gigabyte.
+    let mut unpacked = Unpacked::<Bytes>::within(u64::MAX);
+    let zeros = gzip(&tar(&[(b'0', "model.onnx", &zeros)]));
+    let text = unpacked.add(&Form::TarGzip, 8 << 20, &mut zeros.as_slice()).unwrap_err();
+    assert_eq!(text, "a compressed layer of 8388608 bytes grows beyond 150994944 bytes");
+    // Nor does all of a package take more than the cache may hold.
+    let mut unpacked = Unpacked::<Bytes>::within(1000);
+    let text = unpacked
+        .add(
+            &Form::TarGzip,
+            600,
+            &mut gzip(&tar(&[(b'0', "model.onnx", &[1; 600]), (b'0', "a.data", &[1; 600])])).as_slice(),
+        )
+        .unwrap_err();
+    assert_eq!(text, "grows beyond the 1000 bytes that TWOFOLD_CACHE_LIMIT allows");
 }
 
 #[test]
 fn a_size_that_lies_is_not_reserved() {
-    let mut unpacked = Unpacked::default();
+    let mut unpacked = Unpacked::<Bytes>::within(u64::MAX);
     let error = unpacked.add(&Form::File("model.onnx".into()), 1 << 30, &mut b"short".take(5)).unwrap_err();
     assert_eq!(error, "\"model.onnx\" ends after 5 of 1073741824 bytes");
     let error = unpacked.add(&Form::File("model.onnx".into()), 3 << 30, &mut b"".as_slice()).unwrap_err();

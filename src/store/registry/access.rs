@@ -9,7 +9,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::failure::{of_status, of_transport, retry};
+use super::failure::{of_status, of_transport};
 use super::{Action, Connections, Failure, HEAD_PATIENCE, document};
 use crate::store::credentials::{self, Credentials};
 use crate::store::ecr::Ecr;
@@ -129,8 +129,9 @@ impl Access {
                 _ => return Ok(false),
             },
             Challenge::Bearer { realm, service } => {
-                let token = || self.token(connections, &realm, service.as_deref(), credentials.as_ref());
-                format!("Bearer {}", retry(async || token().await).await?)
+                // One try: whoever asked for the key tries all of it again.
+                let token = self.token(connections, &realm, service.as_deref(), credentials.as_ref());
+                format!("Bearer {}", token.await?)
             }
         };
         held.turn(Some(value))?;
@@ -151,6 +152,7 @@ impl Access {
         if !connections.plain.allows_url(&url) {
             return Err(broken("speaks no TLS, and TWOFOLD_PLAIN_HTTP does not allow that"));
         }
+        connections.check_trust(url.scheme())?;
         url.query_pairs_mut()
             .extend_pairs(service.map(|service| ("service", service)))
             .append_pair("scope", &self.scope);

@@ -155,13 +155,22 @@ async fn read(
     let (mut stretch, mut came) = (Instant::now() + STRETCH, 0);
     loop {
         let Ok(next) = timeout_at(stretch, response.chunk()).await else {
+            if left == 0 {
+                break;
+            }
             if came < LEAST {
                 return Err(Failure::Slow(format!("it sends {came} bytes in {} s", STRETCH.as_secs())));
             }
             (stretch, came) = (Instant::now() + STRETCH, 0);
             continue;
         };
-        let Some(piece) = next.map_err(|error| of_transport(&error))? else { break };
+        let piece = match next {
+            Ok(Some(piece)) => piece,
+            Ok(None) => break,
+            // All of it came: that the end did not is no reason to ask for nothing.
+            Err(_) if left == 0 => break,
+            Err(error) => return Err(of_transport(&error)),
+        };
         let size = piece.len() as u64;
         came += size;
         let Some(rest) = left.checked_sub(size) else {

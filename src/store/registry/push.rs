@@ -1,19 +1,28 @@
 //! Puts blobs and manifests into a registry.
 
 use std::io::{self, Read};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION};
-use reqwest::{Body, Url};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION};
+use reqwest::{Body, Response, Url};
+use tokio::time::timeout;
 
-use super::failure::retry;
+use super::access::Key;
+use super::failure::{of_transport, retry};
 use super::{Failure, Registry, digest_header};
 use crate::store::Digest;
 use crate::store::package::{Blob, MANIFEST_TYPE};
 
 /// What is read from a file at once.
 const PIECE: usize = 256 << 10;
+
+/// A registry that takes no piece for so long, or says nothing after the last, is given up. It may have to copy the blob first.
+const STALL: Duration = Duration::from_secs(30);
 
 /// What became of a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,21 +73,60 @@ impl Registry {
         url: Url,
         open: &impl Fn() -> io::Result<Box<dyn Read + Send>>,
     ) -> Result<(), Failure> {
-        // A stream can be sent once only; a refused key is renewed by the request before.
-        let key = self.access.key(&self.connections).await?.value.filter(|_| self.is_here(&url));
+        let mut renewed = false;
+        loop {
+            let key = self.access.key(&self.connections).await?;
+            let response = self.send_pieces(blob, url.clone(), &key, open).await?;
+            let status = response.status();
+            if status.is_success() {
+                return Ok(());
+            }
+            // The bytes are read anew: a stream can be sent once only.
+            if matches!(status.as_u16(), 401 | 403) && self.is_here(response.url()) && !renewed {
+                renewed = true;
+                if self.access.renew(&self.connections, &key, response.headers()).await? {
+                    continue;
+                }
+            }
+            return Err(super::of_status(response).await);
+        }
+    }
+
+    /// Sends a blob's bytes, for as long as somebody takes them.
+    async fn send_pieces(
+        &self,
+        blob: &Blob,
+        url: Url,
+        key: &Key,
+        open: &impl Fn() -> io::Result<Box<dyn Read + Send>>,
+    ) -> Result<Response, Failure> {
         let unreadable = |error: io::Error| Failure::Broken(format!("{}: {error}", blob.digest));
+        let taken = Arc::new(AtomicU64::new(0));
+        let key = key.value.as_ref().filter(|_| self.is_here(&url));
         let mut request = self
             .connections
             .client
             .put(url)
             .header(CONTENT_LENGTH, blob.size)
             .header(CONTENT_TYPE, "application/octet-stream")
-            .body(pieces(open().map_err(unreadable)?));
+            .body(pieces(open().map_err(unreadable)?, Arc::clone(&taken)));
         if let Some(value) = key {
-            request = request.header(reqwest::header::AUTHORIZATION, value);
+            request = request.header(AUTHORIZATION, value);
         }
-        let response = request.send().await.map_err(|error| super::of_transport(&error))?;
-        if response.status().is_success() { Ok(()) } else { Err(super::of_status(response).await) }
+        let mut sending = pin!(request.send());
+        let mut before = 0;
+        loop {
+            if let Ok(sent) = timeout(STALL, &mut sending).await {
+                return sent.map_err(|error| of_transport(&error));
+            }
+            let now = taken.load(Ordering::Relaxed);
+            if now == before {
+                let reason =
+                    format!("it takes no bytes for {} s, after {now} of {}", STALL.as_secs(), blob.size);
+                return Err(Failure::Slow(reason));
+            }
+            before = now;
+        }
     }
 
     /// Puts a manifest under a tag. What it names must be there.
@@ -119,21 +167,20 @@ impl Registry {
         }
         Ok(url)
     }
-
-    fn is_here(&self, url: &Url) -> bool {
-        Url::parse(&self.base).is_ok_and(|base| base.origin() == url.origin())
-    }
 }
 
-/// A file's bytes, piece by piece.
-fn pieces(reader: Box<dyn Read + Send>) -> Body {
-    let next = |mut reader: Box<dyn Read + Send>| async move {
+/// A file's bytes, piece by piece; `taken` counts them.
+fn pieces(reader: Box<dyn Read + Send>, taken: Arc<AtomicU64>) -> Body {
+    let next = |(mut reader, taken): (Box<dyn Read + Send>, Arc<AtomicU64>)| async move {
         let mut piece = Vec::with_capacity(PIECE);
         match (&mut reader).take(PIECE as u64).read_to_end(&mut piece) {
             Ok(0) => None,
-            Ok(_) => Some((Ok(Bytes::from(piece)), reader)),
-            Err(error) => Some((Err(error), reader)),
+            Ok(read) => {
+                taken.fetch_add(read as u64, Ordering::Relaxed);
+                Some((Ok(Bytes::from(piece)), (reader, taken)))
+            }
+            Err(error) => Some((Err(error), (reader, taken))),
         }
     };
-    Body::wrap_stream(stream::unfold(reader, next))
+    Body::wrap_stream(stream::unfold((reader, taken), next))
 }

@@ -11,7 +11,7 @@ impl Store {
     /// The images of a repository: from ECR with digests, sizes and times, the newest first; from other registries the tags.
     pub fn images(&self, repository: &Artifact) -> Result<Vec<Image>, Error> {
         let remote = &self.remote;
-        let listed = remote.on_network(&[repository], async |batch| {
+        let listed = remote.on_network(async |batch| {
             let Artifact { host, repository: name, .. } = repository;
             if remote.login.ecr.is_at(host) {
                 return remote.login.ecr.images(host, name).await.map_err(Failure::Denied);

@@ -4,12 +4,29 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::Staging;
 use crate::store::cache::{Cache, Fault};
-use crate::store::package::{Form, Layer, MANIFEST, MODEL, Manifest, Unpacked, is_part};
+use crate::store::package::{Form, Layer, MANIFEST, Manifest, Unpacked};
 use crate::store::reference::Artifact;
 use crate::store::remote::Remote;
-use crate::store::{Error, ErrorKind, Store};
+use crate::store::{Digest, Error, ErrorKind, Store};
+
+/// A pull has no cache with a limit, and files that are not in tars take no memory: they end where the disk does.
+const UNPACKED_LIMIT: u64 = u64::MAX;
+
+/// What a file of the package is made of.
+enum Part {
+    Blob(Digest),
+    Bytes(Bytes),
+}
+
+impl From<Bytes> for Part {
+    fn from(bytes: Bytes) -> Self {
+        Self::Bytes(bytes)
+    }
+}
 
 impl Store {
     /// Pulls a package into a folder, which must not hold anything yet and holds all of it or nothing afterwards. Gives the
@@ -25,30 +42,32 @@ impl Store {
             return Err(Error::new(ErrorKind::Absent, artifact, "was not pulled"));
         };
         let broken = |reason: String| Error::new(ErrorKind::Contents, artifact, reason);
+        let fault = |fault| match fault {
+            Fault::Contents(reason) => broken(reason),
+            fault => Error::new(ErrorKind::Cache, artifact, format_args!("cannot be kept: {fault:?}")),
+        };
         let made = staging.folder.join("package");
         fs::create_dir(&made).map_err(|error| Error::of_io(to.display(), "the folder", &error))?;
-        let mut unpacked = Unpacked::default();
+        let mut unpacked = Unpacked::<Part>::within(UNPACKED_LIMIT);
         for Layer { blob, form } in &pulled.layers {
             let kept = match form {
                 Form::File(path) => {
-                    let name = path.rsplit('/').next().unwrap_or(path);
-                    let name = if is_part(name) { name } else { MODEL };
-                    remote.cache.link(&blob.digest, &made.join(name))
+                    unpacked.refer(path, blob.size, Part::Blob(blob.digest)).map_err(Fault::Contents)
                 }
                 Form::Tar | Form::TarGzip => {
                     remote.cache.with(&blob.digest, |reader| unpacked.add(form, blob.size, reader))
                 }
             };
-            kept.map_err(|fault| match fault {
-                Fault::Contents(reason) => broken(reason),
-                fault => Error::new(ErrorKind::Cache, artifact, format_args!("cannot be kept: {fault:?}")),
-            })?;
+            kept.map_err(fault)?;
         }
-        for (name, bytes) in unpacked.parts().map_err(broken)? {
-            fs::write(made.join(&name), bytes).map_err(|error| Error::of_io(to.display(), name, &error))?;
-        }
-        if !made.join(MODEL).is_file() {
-            return Err(broken("holds no model: there is no model.onnx in it".into()));
+        for (name, part) in unpacked.parts().map_err(broken)? {
+            let path = made.join(&name);
+            match part {
+                Part::Bytes(bytes) => {
+                    fs::write(path, bytes).map_err(|error| Error::of_io(to.display(), name, &error))?;
+                }
+                Part::Blob(digest) => remote.cache.link(&digest, &path).map_err(fault)?,
+            }
         }
         if let Ok(text) = fs::read(made.join(MANIFEST)) {
             Manifest::parse(&text).map_err(|reason| broken(format!("{MANIFEST}: {reason}")))?;

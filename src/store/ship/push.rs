@@ -58,7 +58,7 @@ impl Store {
             return Err(Error::new(ErrorKind::Contents, artifact, reason));
         }
         let remote = &self.remote;
-        let pushed = remote.on_network(&[artifact], async |batch| {
+        let pushed = remote.on_network(async |batch| {
             if *create {
                 let made = remote.login.ecr.create_repository(&artifact.host, &artifact.repository);
                 made.await.map_err(Failure::Denied)?;
