@@ -128,7 +128,7 @@ impl Model {
             model: self,
             rows: 0,
             times: Times::default(),
-            outcome: Outcome::Refused,
+            outcome: Outcome::Abandoned,
             started: Instant::now(),
         }
     }
@@ -149,8 +149,8 @@ pub struct Times {
     pub output: Duration,
 }
 
-/// One request to a model. It is counted when it is dropped: as refused, unless it got further, so that a
-/// request whose client hung up is counted too.
+/// One request to a model. It is counted when it is dropped: as abandoned, unless it was finished, so that a request whose
+/// client hung up is counted too.
 pub struct Inference<'a> {
     model: &'a Model,
     rows: u64,
@@ -170,8 +170,8 @@ impl Inference<'_> {
         self.rows = rows(&inputs);
         self.times.input = self.started.elapsed();
         let outputs = self.compute(inputs, wanted).await;
-        if outputs.as_ref().is_err_and(|error| error.kind() == ErrorKind::Failed) {
-            self.outcome = Outcome::Failed;
+        if let Err(error) = &outputs {
+            self.outcome = outcome(error.kind());
         }
         outputs
     }
@@ -211,10 +211,12 @@ impl Inference<'_> {
         written
     }
 
-    /// Ends the request.
+    /// Ends the request. One that failed without a word from [`Self::run`] could not be read, or not be answered as it asks.
     pub fn finish(mut self, success: bool) -> Times {
         if success {
             self.outcome = Outcome::Success;
+        } else if self.outcome == Outcome::Abandoned {
+            self.outcome = Outcome::Refused;
         }
         self.times.total = self.started.elapsed();
         self.times
@@ -223,9 +225,26 @@ impl Inference<'_> {
 
 impl Drop for Inference<'_> {
     fn drop(&mut self) {
+        if self.outcome == Outcome::Abandoned && std::thread::panicking() {
+            self.outcome = Outcome::Failed;
+        }
         self.times.total = self.started.elapsed();
         self.model.counters.add(self.outcome == Outcome::Success, self.rows, &self.times);
         self.model.metrics.count(self.outcome);
+    }
+}
+
+/// What becomes of a request that ends with such an error.
+fn outcome(error: ErrorKind) -> Outcome {
+    match error {
+        ErrorKind::Full => Outcome::Overload,
+        ErrorKind::Deadline => Outcome::Deadline,
+        ErrorKind::Failed => Outcome::Failed,
+        ErrorKind::UnknownModel
+        | ErrorKind::UnknownVersion
+        | ErrorKind::NotReady
+        | ErrorKind::Input
+        | ErrorKind::Load => Outcome::Refused,
     }
 }
 

@@ -96,6 +96,15 @@ async fn get(router: &Router, path: &str) -> Answer {
     send(router.clone(), Request::get(path).body(Body::empty()).unwrap()).await
 }
 
+/// How many requests to the model ended so.
+async fn ended(router: &Router, outcome: &str) -> u64 {
+    let metrics = get(router, "/metrics").await;
+    let series =
+        format!(r#"twofold_inference_requests_total{{model="held",version="1",outcome="{outcome}"}} "#);
+    let line = metrics.text().lines().find_map(|line| line.strip_prefix(&series));
+    line.unwrap_or_else(|| panic!("no {series}")).parse().unwrap()
+}
+
 /// Sends one request that computes and two that wait.
 async fn fill(router: &Router, gate: &Arc<Gate>) -> Vec<tokio::task::JoinHandle<Answer>> {
     let mut sent = vec![tokio::spawn(infer(router))];
@@ -126,6 +135,7 @@ async fn a_full_queue_is_429_with_retry_after_and_health_answers_meanwhile() {
         assert_eq!(answer.await.unwrap().status, 200);
     }
     assert_eq!(infer(&router).await.status, 200);
+    assert_eq!((ended(&router, "overload").await, ended(&router, "refused").await), (1, 0));
     let stats = get(&router, "/v2/models/held/stats").await.json();
     let stats = &stats["model_stats"][0]["inference_stats"];
     assert_eq!(stats["success"]["count"], 4);
@@ -140,6 +150,7 @@ async fn a_deadline_that_passes_is_504_and_what_waited_is_not_computed() {
     for answer in sent {
         assert_eq!(answer.await.unwrap().error(), (504, "model 'held': no answer within 100ms".into()));
     }
+    assert_eq!((ended(&router, "deadline").await, ended(&router, "refused").await), (2, 0));
     assert_eq!(gate.open(), 1, "only one of the two had begun");
     assert_eq!(infer(&router).await.status, 200);
 }
@@ -159,6 +170,7 @@ async fn a_client_that_hung_up_is_counted_as_499_and_gives_its_place_back() {
     );
     gate.open();
     assert_eq!(waiting.await.status, 200);
+    assert_eq!((ended(&router, "abandoned").await, ended(&router, "refused").await), (2, 0));
     let metrics = get(&router, "/metrics").await;
     let line = metrics.text().lines().find(|line| {
         line.starts_with(
