@@ -62,7 +62,7 @@ impl Metrics {
         );
         registry.register_with_unit(
             "twofold_queue_duration",
-            "Time that a request waited for a compute thread, where it needed one",
+            "Time that a request waited for a compute thread, where it needed one; also where it waited in vain",
             Unit::Seconds,
             models.queue(),
         );
