@@ -39,6 +39,8 @@ pub struct Catalog {
 struct Sources {
     store: Store,
     references: Vec<(Reference, Option<String>)>,
+    /// For each of them, the name that its package gave itself when it was last pulled.
+    told: Vec<Option<String>>,
 }
 
 /// The versions of one model, the oldest first.

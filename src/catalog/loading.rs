@@ -16,8 +16,9 @@ impl Catalog {
     /// references that hold nothing; a model that cannot be loaded is entered with its own, and takes nothing else down.
     pub fn start(&self, store: Store, references: Vec<(Reference, Option<String>)>) -> Vec<String> {
         let mut held = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let sources = held.insert(Sources { store, references });
-        let (mut listings, mut reasons) = list(sources);
+        let told = vec![None; references.len()];
+        let sources = held.insert(Sources { store, references, told });
+        let (mut listings, mut reasons) = list(sources, None);
         // All of them are known before the first is opened, which may take its time.
         listings.retain(|listing| {
             let (name, version) = (listing.name(), listing.version());
@@ -50,10 +51,14 @@ impl Catalog {
     /// Loads a model again, with whatever versions its reference holds now. Requests in flight finish on the model that they
     /// began with; a version that cannot be loaded again serves on as it was. Blocks: call it off the request threads.
     pub fn load(&self, name: &str) -> Result<(), Error> {
-        let held = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut listings, reasons) = held.as_ref().map(list).unwrap_or_default();
+        let mut held = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut listings, reasons) =
+            held.as_mut().map(|sources| list(sources, Some(name))).unwrap_or_default();
         listings.retain(|listing| listing.name() == name);
         if listings.is_empty() {
+            if !reasons.is_empty() && self.read().contains_key(name) {
+                return Err(not_loaded(name, &reasons));
+            }
             let more = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
             let message = format!("no reference holds a model {}{more}", Excerpt(name));
             return Err(Error::new(ErrorKind::UnknownModel, message));
@@ -95,8 +100,7 @@ impl Catalog {
         if failed.is_empty() {
             return Ok(());
         }
-        let message = format!("model '{name}' could not be loaded: {}", failed.join("; "));
-        Err(Error::new(ErrorKind::Load, message))
+        Err(not_loaded(name, &failed))
     }
 
     /// Takes a model out of service. Requests in flight finish; the memory is free after the last of them.
@@ -146,12 +150,46 @@ impl Catalog {
     }
 }
 
-/// What the references hold now, and what is wrong with those that hold nothing.
-fn list(sources: &Sources) -> (Vec<Listing>, Vec<String>) {
+fn not_loaded(name: &str, reasons: &[String]) -> Error {
+    Error::new(ErrorKind::Load, format!("model '{name}' could not be loaded: {}", reasons.join("; ")))
+}
+
+/// Whether it is worth looking for a model at a reference: not where it has another name, given to it or `told` by its package.
+fn may_hold(reference: &Reference, given: Option<&str>, told: Option<&str>, name: &str) -> bool {
+    match reference {
+        Reference::Oci(_) => given.or(told).is_none_or(|its| its == name),
+        Reference::Dir(_) | Reference::Embedded(_) => given.is_none_or(|its| its == name),
+    }
+}
+
+/// What the references hold now that may hold the model `only`, or all of them; and what is wrong with those that hold nothing.
+fn list(sources: &mut Sources, only: Option<&str>) -> (Vec<Listing>, Vec<String>) {
     let (mut listings, mut reasons) = (Vec::new(), Vec::new());
-    let found = sources.store.resolve_all(&sources.references);
-    for ((reference, _), found) in sources.references.iter().zip(found) {
+    let Sources { store, references, told } = sources;
+    let (asked, told): (Vec<_>, Vec<_>) = references
+        .iter()
+        .zip(told)
+        .filter(|((reference, given), told)| {
+            only.is_none_or(|name| may_hold(reference, given.as_deref(), told.as_deref(), name))
+        })
+        .map(|(source, told)| (source.clone(), told))
+        .unzip();
+    let found = store.resolve_all(&asked);
+    for (((reference, given), told), found) in asked.iter().zip(told).zip(found) {
         match found {
+            Ok(found) if given.is_none() && matches!(reference, Reference::Oci(_)) => {
+                for listing in found {
+                    match listing.broken() {
+                        // Its name is not known now, but it was.
+                        Some(error) if told.is_some() => reasons.push(error.to_string()),
+                        Some(_) => listings.push(listing),
+                        None => {
+                            *told = Some(listing.name().to_owned());
+                            listings.push(listing);
+                        }
+                    }
+                }
+            }
             Ok(found) => listings.extend(found),
             Err(error) => {
                 tracing::error!(%reference, reason = %error, "reference refused");
@@ -179,4 +217,28 @@ fn labelled(signature: &Signature, labels: &BTreeMap<String, Vec<String>>) -> Re
         spec.labels.clone_from(labels);
     }
     Ok(signature)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_not_looked_for_where_another_is() {
+        let registry = Reference::parse("oci://127.0.0.1:5000/models/iris:1").unwrap();
+        let folder = Reference::parse("dir:/mnt/models").unwrap();
+        let cases = [
+            (&registry, Some("iris"), None, true),
+            (&registry, Some("other"), None, false),
+            (&registry, Some("other"), Some("iris"), false),
+            (&registry, None, Some("iris"), true),
+            (&registry, None, Some("other"), false),
+            (&registry, None, None, true),
+            (&folder, Some("other"), None, false),
+            (&folder, None, None, true),
+        ];
+        for (reference, given, told, held) in cases {
+            assert_eq!(may_hold(reference, given, told, "iris"), held, "{reference} {given:?} {told:?}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::statistics::{Counters, Statistics};
 use super::{Error, ErrorKind};
-use crate::engine::pool::{Lane, Pool};
+use crate::engine::pool::{Lane, Pool, Ticket};
 use crate::engine::{self, Cost, Engine, Spread};
 use crate::telemetry::metrics::{ModelMetrics, Outcome};
 use crate::tensor::{Excerpt, Signature, Tensor};
@@ -128,7 +128,7 @@ impl Model {
             model: self,
             rows: 0,
             times: Times::default(),
-            outcome: Outcome::Refused,
+            outcome: Outcome::Abandoned,
             started: Instant::now(),
         }
     }
@@ -149,8 +149,8 @@ pub struct Times {
     pub output: Duration,
 }
 
-/// One request to a model. It is counted when it is dropped: as refused, unless it got further, so that a
-/// request whose client hung up is counted too.
+/// One request to a model. It is counted when it is dropped: as abandoned, unless it was finished, so that a request whose
+/// client hung up is counted too.
 pub struct Inference<'a> {
     model: &'a Model,
     rows: u64,
@@ -170,8 +170,8 @@ impl Inference<'_> {
         self.rows = rows(&inputs);
         self.times.input = self.started.elapsed();
         let outputs = self.compute(inputs, wanted).await;
-        if outputs.as_ref().is_err_and(|error| error.kind() == ErrorKind::Failed) {
-            self.outcome = Outcome::Failed;
+        if let Err(error) = &outputs {
+            self.outcome = outcome(error.kind());
         }
         outputs
     }
@@ -191,16 +191,22 @@ impl Inference<'_> {
                 let outputs = engine::infer(&*engine, inputs, &wanted, Spread::All);
                 (outputs, started.elapsed())
             };
-            let ran = compute.pool.run(*lane, self.started + compute.deadline, work).await;
-            let ((outputs, computed), queued) =
-                ran.map_err(|refusal| Error::refused(name, refusal, compute.deadline))?;
-            self.times.queue = queued;
+            let refused = |refusal| Error::refused(name, refusal, compute.deadline);
+            let ticket = compute.pool.submit(*lane, work).map_err(refused)?;
+            let mut queued = Queued { ticket, queue: &mut self.times.queue, metrics };
+            let ran = queued.ticket.done(self.started + compute.deadline).await;
+            drop(queued);
+            let (outputs, computed) = ran.map_err(refused)?;
             self.times.compute = computed;
-            metrics.queue().observe(queued);
             outputs
         };
         metrics.compute().observe(self.times.compute);
         Ok(outputs?)
+    }
+
+    /// Where the time went so far.
+    pub fn times(&self) -> Times {
+        Times { total: self.started.elapsed(), ..self.times }
     }
 
     /// Runs `write` and notes how long it took.
@@ -211,21 +217,53 @@ impl Inference<'_> {
         written
     }
 
-    /// Ends the request.
-    pub fn finish(mut self, success: bool) -> Times {
+    /// Ends the request. One that failed without a word from [`Self::run`] could not be read, or not be answered as it asks.
+    pub fn finish(&mut self, success: bool) {
         if success {
             self.outcome = Outcome::Success;
+        } else if self.outcome == Outcome::Abandoned {
+            self.outcome = Outcome::Refused;
         }
-        self.times.total = self.started.elapsed();
-        self.times
     }
 }
 
 impl Drop for Inference<'_> {
     fn drop(&mut self) {
+        if self.outcome == Outcome::Abandoned && std::thread::panicking() {
+            self.outcome = Outcome::Failed;
+        }
         self.times.total = self.started.elapsed();
         self.model.counters.add(self.outcome == Outcome::Success, self.rows, &self.times);
         self.model.metrics.count(self.outcome);
+    }
+}
+
+/// A job of a request, while somebody waits for it. What it waited is noted when this is dropped: with the answer, at the
+/// deadline, or when the client hung up.
+struct Queued<'a, T> {
+    ticket: Ticket<T>,
+    queue: &'a mut Duration,
+    metrics: &'a ModelMetrics,
+}
+
+impl<T> Drop for Queued<'_, T> {
+    fn drop(&mut self) {
+        *self.queue = self.ticket.waited();
+        self.metrics.queue().observe(*self.queue);
+    }
+}
+
+/// What becomes of a request that ends with such an error.
+fn outcome(error: ErrorKind) -> Outcome {
+    match error {
+        ErrorKind::Full => Outcome::Overload,
+        ErrorKind::Deadline => Outcome::Deadline,
+        ErrorKind::Failed => Outcome::Failed,
+        ErrorKind::UnknownModel
+        | ErrorKind::UnknownVersion
+        | ErrorKind::NotReady
+        | ErrorKind::Input
+        | ErrorKind::Load => Outcome::Refused,
     }
 }
 

@@ -1,7 +1,8 @@
 //! Compute threads, and who may use them: each model has a bounded queue, and the models with something waiting take turns,
 //! so that one that is saturated costs the others a turn and not a place.
 //!
-//! A job that nobody waits for any more, because its deadline passed or its client hung up, is not started.
+//! A job that nobody waits for any more, because its deadline passed or its client hung up, is not started, and leaves the
+//! queue with all that it holds.
 
 #[cfg(test)]
 mod tests;
@@ -9,7 +10,7 @@ mod tests;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -42,6 +43,16 @@ pub enum Refusal {
     Closed,
 }
 
+/// A job that was taken on. Dropping it abandons a job that has not begun: what the job holds is dropped at once.
+pub struct Ticket<T> {
+    shared: Arc<Shared>,
+    lane: Lane,
+    number: u64,
+    queued: Instant,
+    waited: Arc<OnceLock<Duration>>,
+    done: oneshot::Receiver<T>,
+}
+
 struct Shared {
     state: Mutex<State>,
     wake: Condvar,
@@ -65,8 +76,9 @@ struct Waiting {
 }
 
 struct Job {
-    run: Box<dyn FnOnce() + Send>,
-    abandoned: Box<dyn Fn() -> bool + Send>,
+    number: u64,
+    /// Does it; gives whether there was still somebody to do it for.
+    run: Box<dyn FnOnce() -> bool + Send>,
 }
 
 impl Pool {
@@ -84,56 +96,42 @@ impl Pool {
 
     /// A lane of its own for one more model.
     pub fn lane(&self) -> Lane {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        Lane(NEXT.fetch_add(1, Ordering::Relaxed))
+        Lane(number())
     }
 
-    /// Jobs that wait in a lane, and no more than are waited for.
-    pub fn waiting(&self, lane: Lane) -> usize {
-        let state = self.shared.lock();
-        state
-            .lanes
-            .get(&lane)
-            .map_or(0, |waiting| waiting.jobs.iter().filter(|job| !(job.abandoned)()).count())
+    /// Jobs that wait in a lane.
+    #[cfg(test)]
+    fn waiting(&self, lane: Lane) -> usize {
+        self.shared.lock().lanes.get(&lane).map_or(0, |waiting| waiting.jobs.len())
     }
 
-    /// Does `work` on a compute thread, and gives its result and how long it waited. Dropping the future abandons a job that
-    /// has not begun.
-    pub async fn run<T: Send + 'static>(
+    /// Takes `work` on, to be done on a compute thread.
+    pub fn submit<T: Send + 'static>(
         &self,
         lane: Lane,
-        deadline: Instant,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<(T, Duration), Refusal> {
-        let (sender, receiver) = oneshot::channel();
-        // The job and the question whether it is still waited for need the same sender.
-        let sender = Arc::new(Mutex::new(Some(sender)));
-        let asked = Arc::clone(&sender);
+    ) -> Result<Ticket<T>, Refusal> {
+        let (sender, done) = oneshot::channel();
+        let waited = Arc::new(OnceLock::new());
+        let began = Arc::clone(&waited);
         let queued = Instant::now();
         let run = Box::new(move || {
-            let Some(sender) = sender.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
-            let waited = queued.elapsed();
-            // Whoever waited may be gone by now; then the result is nobody's.
-            let _ = sender.send((work(), waited));
+            began.get_or_init(|| queued.elapsed());
+            let wanted = !sender.is_closed();
+            if wanted {
+                // Whoever waited may be gone by the end; then the result is nobody's.
+                let _ = sender.send(work());
+            }
+            wanted
         });
-        let abandoned = Box::new(move || {
-            let sender = asked.lock().unwrap_or_else(PoisonError::into_inner);
-            sender.as_ref().is_none_or(oneshot::Sender::is_closed)
-        });
-        self.submit(lane, Job { run, abandoned })?;
-        match timeout_at(deadline.into(), receiver).await {
-            Ok(Ok(done)) => Ok(done),
-            Ok(Err(_)) => Err(Refusal::Closed),
-            Err(_) => Err(Refusal::Deadline),
-        }
+        let number = number();
+        self.enqueue(lane, Job { number, run })?;
+        Ok(Ticket { shared: Arc::clone(&self.shared), lane, number, queued, waited, done })
     }
 
-    fn submit(&self, lane: Lane, job: Job) -> Result<(), Refusal> {
+    fn enqueue(&self, lane: Lane, job: Job) -> Result<(), Refusal> {
         let mut state = self.shared.lock();
         let waiting = state.lanes.entry(lane).or_default();
-        if waiting.jobs.len() >= self.queue {
-            waiting.jobs.retain(|job| !(job.abandoned)());
-        }
         if waiting.jobs.len() >= self.queue {
             return Err(Refusal::Full { retry_after: retry_after(waiting, self.threads) });
         }
@@ -160,10 +158,51 @@ impl Pool {
     }
 }
 
+/// A number that nothing else in this process has.
+fn number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
 impl Drop for Pool {
     fn drop(&mut self) {
         self.shared.lock().closed = true;
         self.shared.wake.notify_all();
+    }
+}
+
+impl<T> Ticket<T> {
+    /// Waits for the job's result, no longer than until `deadline`.
+    pub async fn done(&mut self, deadline: Instant) -> Result<T, Refusal> {
+        match timeout_at(deadline.into(), &mut self.done).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(_)) => Err(Refusal::Closed),
+            Err(_) => Err(Refusal::Deadline),
+        }
+    }
+
+    /// How long the job waited for a thread; how long it waits until now, where it has none yet.
+    pub fn waited(&self) -> Duration {
+        self.waited.get().copied().unwrap_or_else(|| self.queued.elapsed())
+    }
+}
+
+impl<T> Drop for Ticket<T> {
+    fn drop(&mut self) {
+        self.done.close();
+        if self.waited.get().is_none() {
+            // Dropped after the lock is free again: it may hold megabytes.
+            let _abandoned = self.shared.lock().take(self.lane, self.number);
+        }
+    }
+}
+
+impl State {
+    /// Takes a job out of its queue, if it still waits there.
+    fn take(&mut self, lane: Lane, number: u64) -> Option<Job> {
+        let jobs = &mut self.lanes.get_mut(&lane)?.jobs;
+        let place = jobs.iter().position(|job| job.number == number)?;
+        jobs.remove(place)
     }
 }
 
@@ -176,13 +215,13 @@ impl Shared {
     /// What a compute thread does until the pool is gone.
     fn work(&self) {
         while let Some((lane, job)) = self.next() {
-            if (job.abandoned)() {
-                continue;
-            }
             let started = Instant::now();
             // The work itself turns a panic into an error; this keeps the thread if anything around it panics.
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job.run));
+            let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job.run));
             let took = started.elapsed();
+            if ran.is_ok_and(|wanted| !wanted) {
+                continue;
+            }
             if let Some(waiting) = self.lock().lanes.get_mut(&lane) {
                 waiting.typical =
                     if waiting.typical.is_zero() { took } else { (waiting.typical * 7 + took) / 8 };

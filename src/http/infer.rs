@@ -1,5 +1,7 @@
 //! Inference.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
@@ -8,7 +10,7 @@ use axum::response::Response;
 use super::Front;
 use super::error::Error;
 use super::extract::{self, ModelPath};
-use super::layers::Served;
+use super::layers::{Note, Served};
 use crate::catalog::{Inference, Model};
 use crate::protocol::{self, Answer, Encoded, HEADER_LENGTH, Wanted};
 
@@ -26,9 +28,11 @@ pub(super) async fn infer(
     let json = extract::json_length(&parts.headers)?;
     let body = extract::body(&parts.headers, body, front.body_limit).await?;
 
-    let mut inference = model.begin();
-    let answered = answer(&model, &mut inference, json, &body).await;
-    let times = inference.finish(answered.is_ok());
+    let note = parts.extensions.get::<Note>().cloned().unwrap_or_default();
+    let mut noted = Noted { inference: model.begin(), model: &model, note };
+    let answered = answer(&model, &mut noted.inference, json, &body).await;
+    noted.inference.finish(answered.is_ok());
+    drop(noted);
     let mut response = match answered {
         Ok(encoded) => reply(encoded),
         Err(error) => axum::response::IntoResponse::into_response(error),
@@ -36,8 +40,22 @@ pub(super) async fn infer(
     if let Some(digest) = model.digest().and_then(|digest| HeaderValue::from_str(digest).ok()) {
         response.headers_mut().insert(MODEL_DIGEST, digest);
     }
-    response.extensions_mut().insert(Served { model, times });
     Ok(response)
+}
+
+/// An inference whose times are noted when this is dropped, also where that is because the client hung up.
+struct Noted<'a> {
+    inference: Inference<'a>,
+    model: &'a Arc<Model>,
+    note: Note,
+}
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        let served = Served { model: Arc::clone(self.model), times: self.inference.times() };
+        // Empty until now: a request is one inference.
+        let _ = self.note.0.set(served);
+    }
 }
 
 /// Reads the request, runs the model and writes the answer.

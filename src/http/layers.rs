@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -28,12 +28,15 @@ const LONGEST_ID: usize = 128;
 /// As much of a path as the log repeats.
 const LONGEST_PATH: usize = 256;
 
-/// Which model answered, and how long it took: a response extension on its way to the log.
-#[derive(Clone)]
+/// Which model answered, or did not in time, and where the time went.
 pub(super) struct Served {
     pub(super) model: Arc<Model>,
     pub(super) times: Times,
 }
+
+/// Where a handler leaves what the log is to say: a request extension, so that it is there even if the client hangs up.
+#[derive(Clone, Default)]
+pub(super) struct Note(pub(super) Arc<OnceLock<Served>>);
 
 /// See the module.
 #[derive(Clone)]
@@ -80,6 +83,7 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         let id = request_id(request.headers_mut());
         let mut observation = Observation::begin(&self.metrics, self.home, &request, id.clone());
+        request.extensions_mut().insert(observation.note.clone());
         let answer = self.inner.call(request);
         Box::pin(async move {
             let mut response = answer.await?;
@@ -112,7 +116,7 @@ struct Observation {
     home: Home,
     id: HeaderValue,
     status: u16,
-    served: Option<Served>,
+    note: Note,
     cause: Option<Cause>,
     started: Instant,
     timer: Option<RequestTimer>,
@@ -131,7 +135,7 @@ impl Observation {
             home,
             id,
             status: CLIENT_CLOSED_REQUEST,
-            served: None,
+            note: Note::default(),
             cause: None,
             started: Instant::now(),
             timer: (!probe).then(|| metrics.start_request(route.map_or(UNMATCHED, MatchedPath::as_str))),
@@ -140,7 +144,6 @@ impl Observation {
 
     fn end<B>(&mut self, response: &Response<B>) {
         self.status = response.status().as_u16();
-        self.served = response.extensions().get().cloned();
         self.cause = response.extensions().get().cloned();
     }
 }
@@ -156,10 +159,11 @@ impl Drop for Observation {
         let home = self.home.name();
         let request_id = self.id.to_str().unwrap_or_default();
         let duration_us = micros(self.started.elapsed());
-        let model = self.served.as_ref().map(|served| served.model.name());
-        let version = self.served.as_ref().map(|served| served.model.version());
-        let queue_us = self.served.as_ref().map(|served| micros(served.times.queue));
-        let compute_us = self.served.as_ref().map(|served| micros(served.times.compute));
+        let served = self.note.0.get();
+        let model = served.map(|served| served.model.name());
+        let version = served.map(|served| served.model.version());
+        let queue_us = served.map(|served| micros(served.times.queue));
+        let compute_us = served.map(|served| micros(served.times.compute));
         let cause = self.cause.as_ref().map(|cause| &*cause.0);
         // One list of fields for both levels; what is `None` is left out of the line.
         macro_rules! line {

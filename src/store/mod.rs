@@ -131,6 +131,14 @@ impl Listing {
         self.version
     }
 
+    /// Why nothing can be fetched, where that is known already. Such a listing's name may be a guess.
+    pub fn broken(&self) -> Option<&Error> {
+        match &self.origin {
+            Origin::Broken(error) => Some(error),
+            Origin::Embedded(_) | Origin::Folder(_) | Origin::Registry(_) => None,
+        }
+    }
+
     /// Reads the package, as it is now.
     pub fn fetch(&self) -> Result<Package, Error> {
         let contents = match &self.origin {

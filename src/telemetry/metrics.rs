@@ -62,13 +62,13 @@ impl Metrics {
         );
         registry.register_with_unit(
             "twofold_queue_duration",
-            "Time that a request waited for a compute thread, where it needed one",
+            "Time that a request waited for a compute thread, where it needed one; also where it waited in vain",
             Unit::Seconds,
             models.queue(),
         );
         registry.register(
             "twofold_inference_requests",
-            "Requests that reached a model, by what became of them: success, refused (they did not fit it) or failed",
+            "Requests that reached a model, by what became of them: success, refused (their own fault: 400), overload (429), deadline (504), abandoned (the client hung up: 499) or failed (500)",
             models::Requests(models.clone()),
         );
         registry.register("twofold_models_loaded", "Models loaded now", models::Loaded(models.clone()));

@@ -83,6 +83,16 @@ async fn a_reload_that_fails_leaves_the_old_one_serving() {
 }
 
 #[tokio::test]
+async fn a_model_whose_reference_cannot_be_read_serves_on() {
+    let (folder, router) = served(&[(ONE, "m/1")]);
+    fs::remove_dir_all(folder.path()).unwrap();
+    let (status, message) = post(&router, "/v2/repository/models/m/load", "").await.error();
+    assert_eq!(status, 400, "{message}");
+    assert!(message.starts_with("model 'm' could not be loaded: dir:"), "{message}");
+    assert_eq!(newest(&router).await, (1.0, "1".into()));
+}
+
+#[tokio::test]
 async fn an_unloaded_model_is_unavailable_until_it_is_loaded_again() {
     let (_folder, router) = served(&[(ONE, "m/1"), (TWO, "other/1")]);
     let unloaded =

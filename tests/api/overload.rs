@@ -87,13 +87,37 @@ fn server(deadline: Duration) -> (Router, Arc<Gate>) {
     (router(&front), gate)
 }
 
-fn infer(router: &Router) -> impl Future<Output = Answer> + use<> {
+fn request() -> Request<Body> {
     let body = r#"{"inputs":[{"name":"x","shape":[1],"datatype":"INT8","data":[1]}]}"#;
-    send(router.clone(), Request::post("/v2/models/held/infer").body(Body::from(body)).unwrap())
+    Request::post("/v2/models/held/infer").body(Body::from(body)).unwrap()
+}
+
+fn infer(router: &Router) -> impl Future<Output = Answer> + use<> {
+    send(router.clone(), request())
 }
 
 async fn get(router: &Router, path: &str) -> Answer {
     send(router.clone(), Request::get(path).body(Body::empty()).unwrap()).await
+}
+
+/// The value of one of the model's series.
+async fn series(router: &Router, name: &str, labels: &str) -> f64 {
+    let metrics = get(router, "/metrics").await;
+    let series = format!(r#"{name}{{model="held",version="1"{labels}}} "#);
+    let line = metrics.text().lines().find_map(|line| line.strip_prefix(&series));
+    line.unwrap_or_else(|| panic!("no {series}")).parse().unwrap()
+}
+
+/// How many requests to the model ended so.
+async fn ended(router: &Router, outcome: &str) -> u64 {
+    let labels = format!(r#",outcome="{outcome}""#);
+    series(router, "twofold_inference_requests_total", &labels).await as u64
+}
+
+/// How many requests needed a thread, and how many seconds they waited in all.
+async fn queued(router: &Router) -> (u64, f64) {
+    let count = series(router, "twofold_queue_duration_seconds_count", "").await as u64;
+    (count, series(router, "twofold_queue_duration_seconds_sum", "").await)
 }
 
 /// Sends one request that computes and two that wait.
@@ -126,6 +150,7 @@ async fn a_full_queue_is_429_with_retry_after_and_health_answers_meanwhile() {
         assert_eq!(answer.await.unwrap().status, 200);
     }
     assert_eq!(infer(&router).await.status, 200);
+    assert_eq!((ended(&router, "overload").await, ended(&router, "refused").await), (1, 0));
     let stats = get(&router, "/v2/models/held/stats").await.json();
     let stats = &stats["model_stats"][0]["inference_stats"];
     assert_eq!(stats["success"]["count"], 4);
@@ -140,6 +165,12 @@ async fn a_deadline_that_passes_is_504_and_what_waited_is_not_computed() {
     for answer in sent {
         assert_eq!(answer.await.unwrap().error(), (504, "model 'held': no answer within 100ms".into()));
     }
+    assert_eq!((ended(&router, "deadline").await, ended(&router, "refused").await), (2, 0));
+    let (count, seconds) = queued(&router).await;
+    assert!(
+        count == 2 && seconds >= 0.05,
+        "{count} waited {seconds} s: one of them for nearly 100 ms, in vain"
+    );
     assert_eq!(gate.open(), 1, "only one of the two had begun");
     assert_eq!(infer(&router).await.status, 200);
 }
@@ -159,6 +190,8 @@ async fn a_client_that_hung_up_is_counted_as_499_and_gives_its_place_back() {
     );
     gate.open();
     assert_eq!(waiting.await.status, 200);
+    assert_eq!((ended(&router, "abandoned").await, ended(&router, "refused").await), (2, 0));
+    assert_eq!(queued(&router).await.0, 4, "two that were answered and two that were not");
     let metrics = get(&router, "/metrics").await;
     let line = metrics.text().lines().find(|line| {
         line.starts_with(
@@ -167,4 +200,55 @@ async fn a_client_that_hung_up_is_counted_as_499_and_gives_its_place_back() {
     });
     let count: u64 = line.expect("no 499").rsplit(' ').next().unwrap().parse().unwrap();
     assert!(count >= 2, "{count}");
+}
+
+/// What is logged, as text.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// The microseconds in the queue that the log tells of the request with this id, which ended with this status.
+    fn queued(&self, id: &str, status: u16) -> u64 {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let line = text.lines().find(|line| line.contains(&format!("request_id=\"{id}\" ")));
+        let line = line.unwrap_or_else(|| panic!("{id} is not logged"));
+        assert!(line.contains(&format!(" status={status} ")), "{line}");
+        let rest = line.split(" queue_us=").nth(1).unwrap_or_else(|| panic!("no queue_us: {line}"));
+        rest.split(' ').next().unwrap().parse().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn the_log_tells_how_long_it_waited_in_vain() {
+    let log = Log::default();
+    let writer = log.clone();
+    // The whole process's: what a thread alone listens to is not seen by every other.
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    let (router, gate) = server(Duration::from_millis(100));
+    let with_id = |id: &'static str| {
+        let mut request = request();
+        request.headers_mut().insert("x-request-id", id.parse().unwrap());
+        send(router.clone(), request)
+    };
+    let (first, late) = tokio::join!(with_id("first"), with_id("late"));
+    assert_eq!((first.status, late.status), (504, 504));
+    let (first, late) = (log.queued("first", 504), log.queued("late", 504));
+    assert!(first.max(late) >= 50_000, "one of them had the thread: {first} and {late} us");
+
+    let hung_up = tokio::time::timeout(Duration::from_millis(20), with_id("hung-up")).await;
+    assert!(hung_up.is_err());
+    assert!(log.queued("hung-up", 499) >= 10_000);
+    gate.open();
 }

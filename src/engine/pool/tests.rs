@@ -24,9 +24,19 @@ async fn busy(queue: usize) -> (Arc<Pool>, mpsc::Sender<()>) {
     let (work, has_begun, let_go) = held();
     let busy = Arc::clone(&pool);
     let lane = pool.lane();
-    tokio::spawn(async move { busy.run(lane, soon(), work).await });
+    tokio::spawn(async move { run(&busy, lane, soon(), work).await });
     tokio::task::spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
     (pool, let_go)
+}
+
+/// Submits work and waits for it.
+async fn run<T: Send + 'static>(
+    pool: &Pool,
+    lane: Lane,
+    deadline: Instant,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    pool.submit(lane, work)?.done(deadline).await
 }
 
 /// Polls a future once.
@@ -45,7 +55,7 @@ async fn begin<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
 async fn work_is_done_on_a_compute_thread() {
     let pool = Pool::new(2, 4);
     let name = || std::thread::current().name().map(str::to_owned);
-    let (name, _waited) = pool.run(pool.lane(), soon(), name).await.unwrap();
+    let name = run(&pool, pool.lane(), soon(), name).await.unwrap();
     assert_eq!(name.as_deref(), Some("compute-0"));
 }
 
@@ -53,15 +63,15 @@ async fn work_is_done_on_a_compute_thread() {
 async fn a_full_queue_is_refused_and_another_models_is_not() {
     let (pool, let_go) = busy(2).await;
     let (full, other) = (pool.lane(), pool.lane());
-    let mut first = Box::pin(pool.run(full, soon(), || 1));
-    let mut second = Box::pin(pool.run(full, soon(), || 2));
+    let mut first = Box::pin(run(&pool, full, soon(), || 1));
+    let mut second = Box::pin(run(&pool, full, soon(), || 2));
     assert!(begin(&mut first).await.is_none() && begin(&mut second).await.is_none());
     assert_eq!(pool.waiting(full), 2);
-    assert_eq!(pool.run(full, soon(), || 3).await.unwrap_err(), Refusal::Full { retry_after: 1 });
-    let mut theirs = Box::pin(pool.run(other, soon(), || 4));
+    assert_eq!(run(&pool, full, soon(), || 3).await.unwrap_err(), Refusal::Full { retry_after: 1 });
+    let mut theirs = Box::pin(run(&pool, other, soon(), || 4));
     assert!(begin(&mut theirs).await.is_none());
     drop(let_go);
-    assert_eq!((first.await.unwrap().0, second.await.unwrap().0, theirs.await.unwrap().0), (1, 2, 4));
+    assert_eq!((first.await.unwrap(), second.await.unwrap(), theirs.await.unwrap()), (1, 2, 4));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,7 +82,7 @@ async fn models_take_turns() {
     let mut jobs = Vec::new();
     for (lane, name) in [(many, "many"), (many, "many"), (many, "many"), (few, "few")] {
         let order = order.clone();
-        let mut job = Box::pin(pool.run(lane, soon(), move || order.send(name).unwrap()));
+        let mut job = Box::pin(run(&pool, lane, soon(), move || order.send(name).unwrap()));
         assert!(begin(&mut job).await.is_none());
         jobs.push(job);
     }
@@ -91,13 +101,13 @@ async fn a_job_whose_deadline_passed_is_not_started() {
     let flag = Arc::clone(&started);
     let lane = pool.lane();
     let passed = Instant::now() + Duration::from_millis(10);
-    let refused = pool.run(lane, passed, move || flag.store(true, Ordering::SeqCst)).await;
+    let refused = run(&pool, lane, passed, move || flag.store(true, Ordering::SeqCst)).await;
     assert_eq!(refused.unwrap_err(), Refusal::Deadline);
     // Its place in the queue is free again at once.
-    let mut next = Box::pin(pool.run(lane, soon(), || 7));
+    let mut next = Box::pin(run(&pool, lane, soon(), || 7));
     assert!(begin(&mut next).await.is_none());
     drop(let_go);
-    assert_eq!(next.await.unwrap().0, 7);
+    assert_eq!(next.await.unwrap(), 7);
     assert!(!started.load(Ordering::SeqCst));
 }
 
@@ -107,27 +117,54 @@ async fn a_job_that_nobody_waits_for_is_not_started() {
     let started = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&started);
     let lane = pool.lane();
-    let mut hung_up = Box::pin(pool.run(lane, soon(), move || flag.store(true, Ordering::SeqCst)));
+    let mut hung_up = Box::pin(run(&pool, lane, soon(), move || flag.store(true, Ordering::SeqCst)));
     assert!(begin(&mut hung_up).await.is_none());
     drop(hung_up);
     assert_eq!(pool.waiting(lane), 0);
     drop(let_go);
-    pool.run(lane, soon(), || ()).await.unwrap();
+    run(&pool, lane, soon(), || ()).await.unwrap();
     assert!(!started.load(Ordering::SeqCst));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_abandoned_job_lets_go_of_what_it_holds_at_once() {
+    let (pool, let_go) = busy(4).await;
+    let lane = pool.lane();
+    let inputs = Arc::new(());
+    let held = Arc::clone(&inputs);
+    let hung_up = pool.submit(lane, move || drop(held)).unwrap();
+    assert_eq!(Arc::strong_count(&inputs), 2);
+    drop(hung_up);
+    assert_eq!(Arc::strong_count(&inputs), 1, "it waits for its turn to be dropped");
+    drop(let_go);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_job_waited_is_known_before_and_after_it_began() {
+    let (pool, let_go) = busy(4).await;
+    let mut ticket = pool.submit(pool.lane(), || ()).unwrap();
+    let deadline = Instant::now() + Duration::from_millis(20);
+    assert_eq!(ticket.done(deadline).await, Err(Refusal::Deadline));
+    assert!(ticket.waited() >= Duration::from_millis(20), "{:?}", ticket.waited());
+    drop(let_go);
+    ticket.done(soon()).await.unwrap();
+    let waited = ticket.waited();
+    std::thread::sleep(Duration::from_millis(5));
+    assert_eq!(ticket.waited(), waited, "it no longer waits");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_panics_leaves_its_thread_alive() {
     let pool = Pool::new(1, 1);
     let lane = pool.lane();
-    assert_eq!(pool.run(lane, soon(), || panic!("on purpose")).await.map(|((), _)| ()), Err(Refusal::Closed));
-    assert_eq!(pool.run(lane, soon(), || 1).await.unwrap().0, 1);
+    assert_eq!(run(&pool, lane, soon(), || panic!("on purpose")).await, Err(Refusal::Closed));
+    assert_eq!(run(&pool, lane, soon(), || 1).await.unwrap(), 1);
 }
 
 #[test]
 fn a_retry_is_worth_it_when_the_queue_should_be_done() {
     let waiting = |jobs: usize, typical: u64| {
-        let job = || Job { run: Box::new(|| ()), abandoned: Box::new(|| false) };
+        let job = || Job { number: 0, run: Box::new(|| true) };
         let jobs = (0..jobs).map(|_| job()).collect();
         retry_after(&Waiting { jobs, typical: Duration::from_millis(typical) }, 2)
     };

@@ -16,10 +16,34 @@ use super::Durations;
 pub enum Outcome {
     /// It was answered.
     Success,
-    /// It did not fit the model's signature.
+    /// It is at fault itself: it cannot be read, or does not fit the model.
     Refused,
+    /// It was not taken on, since too much was waiting.
+    Overload,
+    /// It was not answered within the deadline.
+    Deadline,
+    /// Its client hung up before the answer.
+    Abandoned,
     /// The engine could not compute it.
     Failed,
+}
+
+impl Outcome {
+    /// In the order of the metric's help.
+    const ALL: [Self; 6] =
+        [Self::Success, Self::Refused, Self::Overload, Self::Deadline, Self::Abandoned, Self::Failed];
+
+    /// Its label.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Refused => "refused",
+            Self::Overload => "overload",
+            Self::Deadline => "deadline",
+            Self::Abandoned => "abandoned",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// One model's figures, found once, when it is loaded. Clones share them.
@@ -32,6 +56,9 @@ struct Figures {
     queue: Durations,
     success: AtomicU64,
     refused: AtomicU64,
+    overload: AtomicU64,
+    deadline: AtomicU64,
+    abandoned: AtomicU64,
     failed: AtomicU64,
 }
 
@@ -62,6 +89,9 @@ impl Figures {
         match outcome {
             Outcome::Success => &self.success,
             Outcome::Refused => &self.refused,
+            Outcome::Overload => &self.overload,
+            Outcome::Deadline => &self.deadline,
+            Outcome::Abandoned => &self.abandoned,
             Outcome::Failed => &self.failed,
         }
     }
@@ -136,11 +166,9 @@ pub(super) struct Requests(pub(super) Models);
 impl EncodeMetric for Requests {
     fn encode(&self, mut encoder: MetricEncoder) -> Result<(), Error> {
         for (key, figures) in self.0.live() {
-            for (outcome, word) in
-                [(Outcome::Success, "success"), (Outcome::Refused, "refused"), (Outcome::Failed, "failed")]
-            {
+            for outcome in Outcome::ALL {
                 let mut labels = labels(&key);
-                labels.push(("outcome", word));
+                labels.push(("outcome", outcome.as_str()));
                 let count = figures.requests(outcome).load(Ordering::Relaxed);
                 let none = None::<&Exemplar<NoLabelSet, f64>>;
                 encoder.encode_family(&labels)?.encode_counter(&count, none)?;

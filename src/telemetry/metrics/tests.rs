@@ -20,10 +20,10 @@ twofold_requests_in_flight 0
 # HELP twofold_inference_duration_seconds Time that a model computed, per request.
 # TYPE twofold_inference_duration_seconds histogram
 # UNIT twofold_inference_duration_seconds seconds
-# HELP twofold_queue_duration_seconds Time that a request waited for a compute thread, where it needed one.
+# HELP twofold_queue_duration_seconds Time that a request waited for a compute thread, where it needed one; also where it waited in vain.
 # TYPE twofold_queue_duration_seconds histogram
 # UNIT twofold_queue_duration_seconds seconds
-# HELP twofold_inference_requests Requests that reached a model, by what became of them: success, refused (they did not fit it) or failed.
+# HELP twofold_inference_requests Requests that reached a model, by what became of them: success, refused (their own fault: 400), overload (429), deadline (504), abandoned (the client hung up: 499) or failed (500).
 # TYPE twofold_inference_requests counter
 # HELP twofold_models_loaded Models loaded now.
 # TYPE twofold_models_loaded gauge
@@ -131,11 +131,14 @@ fn a_models_series_live_as_long_as_the_model() {
     let of_first = [
         r#"twofold_inference_requests_total{model="digits",version="1",outcome="success"} 2"#,
         r#"twofold_inference_requests_total{model="digits",version="1",outcome="refused"} 1"#,
+        r#"twofold_inference_requests_total{model="digits",version="1",outcome="overload"} 0"#,
+        r#"twofold_inference_requests_total{model="digits",version="1",outcome="deadline"} 0"#,
+        r#"twofold_inference_requests_total{model="digits",version="1",outcome="abandoned"} 0"#,
         r#"twofold_inference_requests_total{model="digits",version="1",outcome="failed"} 0"#,
     ];
-    assert_eq!(samples(&metrics, "twofold_inference_requests")[..3], of_first);
+    assert_eq!(samples(&metrics, "twofold_inference_requests")[..6], of_first);
     assert_eq!(
-        samples(&metrics, "twofold_inference_requests")[5..],
+        samples(&metrics, "twofold_inference_requests")[11..],
         [r#"twofold_inference_requests_total{model="digits",version="2",outcome="failed"} 1"#]
     );
 
