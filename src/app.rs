@@ -72,6 +72,7 @@ impl App {
             readiness: Readiness::default(),
             admin: config.http.admin,
             body_limit: config.http.body_limit,
+            body_memory: http::BodyMemory::new(config.http.body_memory),
             home: config.home,
         };
         Ok(Self { front, server: config.server.clone(), deadline: config.compute.deadline })
