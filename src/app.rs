@@ -97,6 +97,7 @@ impl App {
             readiness: Readiness::loading(),
             admin: config.http.admin,
             body_limit: config.http.body_limit,
+            body_memory: http::BodyMemory::new(config.http.body_memory),
             home: config.home,
         };
         Self { front, server: config.server.clone(), deadline: config.compute.deadline }

@@ -113,6 +113,9 @@ pub struct Http {
     /// Largest request body, after decompression: bytes, or a number of KiB, MiB or GiB
     #[arg(long, value_name = "SIZE", default_value = "6MiB", value_parser = values::size)]
     pub body_limit: usize,
+    /// What the bodies of all requests may take at once, as sent, inflated, as tensors and as answers; beyond it: 429
+    #[arg(long, value_name = "SIZE", default_value = "128MiB", value_parser = values::size)]
+    pub body_memory: usize,
 }
 
 /// What models compute with.
@@ -211,6 +214,7 @@ impl Config {
         config.home = home;
         config.packages.docker = variables::docker(&vars);
         refuse_on_lambda(&config)?;
+        refuse_small_memory(&config.http)?;
         Ok(config)
     }
 
@@ -239,6 +243,16 @@ impl Config {
             .collect();
         settings.into_iter()
     }
+}
+
+/// Refuses a memory for all bodies into which one would not fit.
+fn refuse_small_memory(http: &Http) -> Result<(), Refusal> {
+    if http.body_memory >= http.body_limit {
+        return Ok(());
+    }
+    let (memory, limit) = (http.body_memory, http.body_limit);
+    let reason = format_args!("{memory} bytes are refused: one body may have {limit}, by TWOFOLD_BODY_LIMIT");
+    Err(Refusal::new("TWOFOLD_BODY_MEMORY", reason))
 }
 
 /// Refuses what cannot work in a function on Lambda.

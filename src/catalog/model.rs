@@ -160,16 +160,18 @@ pub struct Inference<'a> {
 }
 
 impl Inference<'_> {
-    /// Binds the tensors to the model's inputs and runs it; gives the outputs at the indices `wanted`, in that order.
+    /// Binds the tensors to the model's inputs and runs it; gives the outputs at the indices `wanted`, in that order. What
+    /// is `kept` is dropped with the tensors, which may wait or compute after this future is gone.
     pub async fn run(
         &mut self,
         named: Vec<(String, Tensor)>,
         wanted: &[usize],
+        kept: impl Send + 'static,
     ) -> Result<Vec<Tensor>, Error> {
         let inputs = self.model.signature.bind(named)?;
         self.rows = rows(&inputs);
         self.times.input = self.started.elapsed();
-        let outputs = self.compute(inputs, wanted).await;
+        let outputs = self.compute(inputs, wanted, kept).await;
         if let Err(error) = &outputs {
             self.outcome = outcome(error.kind());
         }
@@ -177,18 +179,25 @@ impl Inference<'_> {
     }
 
     /// Runs the engine, here or on a compute thread.
-    async fn compute(&mut self, inputs: Vec<Tensor>, wanted: &[usize]) -> Result<Vec<Tensor>, Error> {
+    async fn compute(
+        &mut self,
+        inputs: Vec<Tensor>,
+        wanted: &[usize],
+        kept: impl Send + 'static,
+    ) -> Result<Vec<Tensor>, Error> {
         let Model { name, engine, cost, compute, lane, metrics, .. } = self.model;
         let outputs = if cost.is_some_and(|cost| cost.estimate(&inputs) <= INLINE) {
             let started = Instant::now();
             let outputs = engine::infer(&**engine, inputs, wanted, Spread::One);
             self.times.compute = started.elapsed();
+            drop(kept);
             outputs
         } else {
             let (engine, wanted) = (Arc::clone(engine), wanted.to_vec());
             let work = move || {
                 let started = Instant::now();
                 let outputs = engine::infer(&*engine, inputs, &wanted, Spread::All);
+                drop(kept);
                 (outputs, started.elapsed())
             };
             let refused = |refusal| Error::refused(name, refusal, compute.deadline);

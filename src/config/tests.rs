@@ -29,7 +29,7 @@ fn defaults_hold_where_nothing_is_said() {
         }
     );
     assert_eq!(config.models, [entry(None, "embedded:digits")]);
-    assert_eq!(config.http, Http { admin: false, body_limit: 6 * 1024 * 1024 });
+    assert_eq!(config.http, Http { admin: false, body_limit: 6 << 20, body_memory: 128 << 20 });
     assert_eq!(config.telemetry, Telemetry { filter: "info".parse().unwrap(), format: LogFormat::Auto });
     assert_eq!(config.home, Home::Local);
 }
@@ -178,8 +178,9 @@ fn bad_values_are_refused_by_the_name_that_they_were_given_under() {
 
 #[test]
 fn sizes_are_bytes_or_binary_units() {
-    let limit =
-        |value: &str| parse(&[], &[("TWOFOLD_BODY_LIMIT", value)]).map(|config| config.http.body_limit);
+    let limit = |value: &str| {
+        parse(&["--body-memory=3GiB"], &[("TWOFOLD_BODY_LIMIT", value)]).map(|config| config.http.body_limit)
+    };
     assert_eq!(limit("1"), Ok(1));
     assert_eq!(limit("3KiB"), Ok(3 << 10));
     assert_eq!(limit("3MiB"), Ok(3 << 20));
@@ -341,6 +342,8 @@ Options:
           Loading and unloading of models by the repository API: on or off [env: TWOFOLD_ADMIN] [default: off]
       --body-limit <SIZE>
           Largest request body, after decompression: bytes, or a number of KiB, MiB or GiB [env: TWOFOLD_BODY_LIMIT] [default: 6MiB]
+      --body-memory <SIZE>
+          What the bodies of all requests may take at once, as sent, inflated, as tensors and as answers; beyond it: 429 [env: TWOFOLD_BODY_MEMORY] [default: 128MiB]
       --threads <COUNT>
           Threads that compute what is not small: a number, or cores for as many as this process has [env: TWOFOLD_THREADS] [default: cores]
       --queue <COUNT>
@@ -379,6 +382,7 @@ fn every_setting_is_listed_once() {
             "TWOFOLD_ECR_HOSTS",
             "TWOFOLD_ADMIN",
             "TWOFOLD_BODY_LIMIT",
+            "TWOFOLD_BODY_MEMORY",
             "TWOFOLD_THREADS",
             "TWOFOLD_QUEUE",
             "TWOFOLD_DEADLINE",
@@ -424,6 +428,21 @@ fn counts_and_times_are_refused_by_name() {
             )
         );
     }
+}
+
+#[test]
+fn a_memory_for_all_bodies_takes_one_at_least() {
+    let memory = |args: &[&str]| parse(args, &[]).map(|config| config.http.body_memory);
+    assert_eq!(memory(&["--body-memory=6MiB"]), Ok(6 << 20));
+    assert_eq!(memory(&["--body-memory=1KiB", "--body-limit=1KiB"]), Ok(1 << 10));
+    assert_eq!(
+        refused(&["--body-memory=1KiB"], &[]),
+        "TWOFOLD_BODY_MEMORY: 1024 bytes are refused: one body may have 6291456, by TWOFOLD_BODY_LIMIT"
+    );
+    assert_eq!(
+        refused(&[], &[("TWOFOLD_BODY_LIMIT", "1GiB")]),
+        "TWOFOLD_BODY_MEMORY: 134217728 bytes are refused: one body may have 1073741824, by TWOFOLD_BODY_LIMIT"
+    );
 }
 
 #[test]

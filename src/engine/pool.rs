@@ -117,12 +117,12 @@ impl Pool {
         let queued = Instant::now();
         let run = Box::new(move || {
             began.get_or_init(|| queued.elapsed());
-            let wanted = !sender.is_closed();
-            if wanted {
+            let is_wanted = !sender.is_closed();
+            if is_wanted {
                 // Whoever waited may be gone by the end; then the result is nobody's.
                 let _ = sender.send(work());
             }
-            wanted
+            is_wanted
         });
         let number = number();
         self.enqueue(lane, Job { number, run })?;

@@ -73,12 +73,11 @@ impl Tabular {
             match made.and_then(|(one, two)| shape_of(one, two)) {
                 Some(made) if undeclared.contains(&place) => spec.shape = made,
                 Some(made) if of_rows => correct(spec, made),
-                Some(_) => {}
                 None if undeclared.contains(&place) => {
                     let reason = "an output's number of dimensions is neither declared nor to be found out by a row of zeros";
                     return Err(LoadError::new(LoadErrorKind::Unsupported, reason));
                 }
-                None => {}
+                Some(_) | None => {}
             }
         }
         for (spec, labels) in loaded.signature.outputs.iter_mut().zip(labels) {

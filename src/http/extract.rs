@@ -9,12 +9,17 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 
+use super::Front;
 use super::error::Error;
+use super::memory::Held;
 use super::serve::body::Late;
 use crate::protocol::HEADER_LENGTH;
 use crate::tensor::Excerpt;
+
+/// Bytes that are inflated before it is asked whether there is room for more.
+const INFLATED_AT_ONCE: u64 = 64 << 10;
 
 /// The model, and perhaps its version, that a path names.
 #[derive(Debug)]
@@ -44,22 +49,65 @@ impl<S: Send + Sync> FromRequestParts<S> for ModelPath {
     }
 }
 
-/// Reads a whole body of at most `limit` bytes, before and after decompression.
-pub(super) async fn body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Error> {
+/// A whole body, decompressed, and its share of what all bodies may take.
+#[derive(Debug)]
+pub(super) struct Received {
+    bytes: Bytes,
+    held: Held,
+}
+
+impl Received {
+    /// Drops the body for what was made of it, which takes so many bytes.
+    pub(super) fn replaced_by(self, bytes: usize) -> Result<Held, Error> {
+        let Self { bytes: body, mut held } = self;
+        held.add(bytes)?;
+        held.give_back(body.len());
+        Ok(held)
+    }
+}
+
+impl std::ops::Deref for Received {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Reads a whole body of at most as many bytes as one may have, before and after decompression.
+pub(super) async fn body(front: &Front, headers: &HeaderMap, body: Body) -> Result<Received, Error> {
+    let limit = front.body_limit;
     let declared =
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if let Some(length) = declared.filter(|&length| length > limit as u64) {
         return Err(Error::TooLarge(format!("the body has {length} bytes, the limit is {limit}")));
     }
     let encoding = Encoding::of(headers)?;
-    let sent = match Limited::new(body, limit).collect().await {
-        Ok(collected) => collected.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
+    let mut held = front.body_memory.share();
+    let sent = gather(body, limit, &mut held).await?;
+    let bytes = encoding.decode(sent, limit, &mut held)?;
+    Ok(Received { bytes, held })
+}
+
+/// Reads a body to its end. What came in one part is not copied; parts are joined as they come, since each of them may
+/// keep a buffer alive that is larger than itself.
+async fn gather(mut body: Body, limit: usize, held: &mut Held) -> Result<Bytes, Error> {
+    let (mut first, mut joined) = (Bytes::new(), Vec::new());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Error::Malformed(interrupted(&error)))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if data.len() > limit - first.len() - joined.len() {
             return Err(Error::TooLarge(format!("the body has more bytes than the limit of {limit}")));
         }
-        Err(error) => return Err(Error::Malformed(interrupted(&*error))),
-    };
-    encoding.decode(sent, limit)
+        held.add(data.len())?;
+        if first.is_empty() && joined.is_empty() {
+            first = data;
+        } else {
+            joined.extend_from_slice(&std::mem::take(&mut first));
+            joined.extend_from_slice(&data);
+        }
+    }
+    Ok(if joined.is_empty() { first } else { joined.into() })
 }
 
 /// Why a body was not read to its end.
@@ -110,14 +158,16 @@ impl Encoding {
         }
     }
 
-    fn decode(self, sent: Bytes, limit: usize) -> Result<Bytes, Error> {
-        match self {
-            Self::Identity => Ok(sent),
-            Self::Gzip => inflate(MultiGzDecoder::new(&*sent), "gzip", limit),
+    fn decode(self, sent: Bytes, limit: usize, held: &mut Held) -> Result<Bytes, Error> {
+        let inflated = match self {
+            Self::Identity => return Ok(sent),
+            Self::Gzip => inflate(MultiGzDecoder::new(&*sent), "gzip", limit, held),
             // The name means zlib's format (RFC 9110, 8.4.1.2); some clients send the bare stream inside it.
-            Self::Deflate if is_zlib(&sent) => inflate(ZlibDecoder::new(&*sent), "deflate", limit),
-            Self::Deflate => inflate(DeflateDecoder::new(&*sent), "deflate", limit),
-        }
+            Self::Deflate if is_zlib(&sent) => inflate(ZlibDecoder::new(&*sent), "deflate", limit, held),
+            Self::Deflate => inflate(DeflateDecoder::new(&*sent), "deflate", limit, held),
+        };
+        held.give_back(sent.len());
+        inflated
     }
 }
 
@@ -131,16 +181,22 @@ fn is_zlib(sent: &[u8]) -> bool {
     }
 }
 
-fn inflate(decoder: impl Read, name: &str, limit: usize) -> Result<Bytes, Error> {
+fn inflate(decoder: impl Read, name: &str, limit: usize, held: &mut Held) -> Result<Bytes, Error> {
     let mut inflated = Vec::new();
-    let read = decoder.take(limit as u64 + 1).read_to_end(&mut inflated);
-    if inflated.len() > limit {
-        return Err(Error::TooLarge(format!(
-            "the body has more bytes than the limit of {limit} when inflated"
-        )));
-    }
-    match read {
-        Ok(_) => Ok(inflated.into()),
-        Err(error) => Err(Error::Malformed(format!("the body is not {name}: {error}"))),
+    let mut decoder = decoder.take(limit as u64 + 1);
+    loop {
+        let before = inflated.len();
+        let read = decoder.by_ref().take(INFLATED_AT_ONCE).read_to_end(&mut inflated);
+        held.add(inflated.len() - before)?;
+        if inflated.len() > limit {
+            return Err(Error::TooLarge(format!(
+                "the body has more bytes than the limit of {limit} when inflated"
+            )));
+        }
+        match read {
+            Ok(0) => return Ok(inflated.into()),
+            Ok(_) => {}
+            Err(error) => return Err(Error::Malformed(format!("the body is not {name}: {error}"))),
+        }
     }
 }

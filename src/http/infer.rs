@@ -6,11 +6,13 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
+use bytes::Bytes;
 
 use super::Front;
 use super::error::Error;
-use super::extract::{self, ModelPath};
+use super::extract::{self, ModelPath, Received};
 use super::layers::{Note, Served};
+use super::memory::Held;
 use crate::catalog::{Inference, Model};
 use crate::protocol::{self, Answer, Encoded, HEADER_LENGTH, Wanted};
 
@@ -26,15 +28,15 @@ pub(super) async fn infer(
     let model = front.catalog.model(&path.model, path.version.as_deref())?;
     let (parts, body) = request.into_parts();
     let json = extract::json_length(&parts.headers)?;
-    let body = extract::body(&parts.headers, body, front.body_limit).await?;
+    let body = extract::body(&front, &parts.headers, body).await?;
 
     let note = parts.extensions.get::<Note>().cloned().unwrap_or_default();
     let mut noted = Noted { inference: model.begin(), model: &model, note };
-    let answered = answer(&model, &mut noted.inference, json, &body).await;
+    let answered = answer(&front, &model, &mut noted.inference, json, body).await;
     noted.inference.finish(answered.is_ok());
     drop(noted);
     let mut response = match answered {
-        Ok(encoded) => reply(encoded),
+        Ok((body, json)) => reply(body, json),
         Err(error) => axum::response::IntoResponse::into_response(error),
     };
     if let Some(digest) = model.digest().and_then(|digest| HeaderValue::from_str(digest).ok()) {
@@ -60,18 +62,16 @@ impl Drop for Noted<'_> {
 
 /// Reads the request, runs the model and writes the answer.
 async fn answer(
+    front: &Front,
     model: &Model,
     inference: &mut Inference<'_>,
     json: Option<usize>,
-    body: &[u8],
-) -> Result<Encoded, Error> {
-    let request = match json {
-        Some(0) => protocol::Request::raw(body, model.signature())?,
-        json => protocol::Request::parse(body, json)?,
-    };
+    body: Received,
+) -> Result<(Bytes, Option<usize>), Error> {
+    let (request, tensors) = read(model, json, body)?;
     let names: Vec<&str> = request.outputs.iter().map(|wanted| wanted.name.as_str()).collect();
     let wanted = model.outputs(&names)?;
-    let tensors = inference.run(request.inputs, &wanted).await?;
+    let outputs = inference.run(request.inputs, &wanted, tensors).await?;
 
     let specs = wanted.iter().filter_map(|&index| model.signature().outputs.get(index));
     let raw = |position: usize| {
@@ -79,17 +79,30 @@ async fn answer(
         wanted.and_then(|wanted| wanted.binary).unwrap_or(request.binary)
     };
     let outputs = specs
-        .zip(tensors)
+        .zip(outputs)
         .enumerate()
         .map(|(position, (spec, tensor))| (spec.name.as_str(), tensor, raw(position)))
         .collect();
     let answer = Answer { model: model.name(), version: model.version(), id: request.id.as_deref(), outputs };
-    Ok(inference.write(|| answer.encode())?)
+    let Encoded { body, json } = inference.write(|| answer.encode())?;
+    let mut held = front.body_memory.share();
+    held.add(body.len())?;
+    Ok((held.with(body), json))
 }
 
-fn reply(encoded: Encoded) -> Response {
-    let mut response = Response::new(Body::from(encoded.body));
-    let content_type = match encoded.json {
+/// Parses a body, which is gone with that. Gives the share of memory that its tensors have instead.
+fn read(model: &Model, json: Option<usize>, body: Received) -> Result<(protocol::Request, Held), Error> {
+    let request = match json {
+        Some(0) => protocol::Request::raw(&body, model.signature())?,
+        json => protocol::Request::parse(&body, json)?,
+    };
+    let tensors = request.inputs.iter().map(|(_, tensor)| tensor.data().size()).sum();
+    Ok((request, body.replaced_by(tensors)?))
+}
+
+fn reply(body: Bytes, json: Option<usize>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    let content_type = match json {
         None => "application/json",
         Some(length) => {
             response.headers_mut().insert(HeaderName::from_static(HEADER_LENGTH), HeaderValue::from(length));

@@ -5,11 +5,13 @@ mod extract;
 mod health;
 mod infer;
 mod layers;
+mod memory;
 mod metadata;
 mod openapi;
 mod repository;
 mod serve;
 
+pub use memory::BodyMemory;
 pub use serve::serve;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -36,6 +38,8 @@ pub struct Front {
     pub admin: bool,
     /// The largest body, in bytes, as it is sent and after decompression.
     pub body_limit: usize,
+    /// What all bodies together may take.
+    pub body_memory: BodyMemory,
     /// Where this process runs.
     pub home: Home,
 }

@@ -107,15 +107,7 @@ pub(super) fn only_input(raw: &[u8], signature: &Signature) -> Result<(String, T
     Ok((spec.name.clone(), tensor))
 }
 
-/// The number of bytes that [`write()`] appends.
-pub(super) fn size(data: &Data) -> usize {
-    match data {
-        Data::Bytes(strings) => strings.total() + 4 * strings.len(),
-        _ => data.bytes().map_or(0, <[u8]>::len),
-    }
-}
-
-/// Appends the raw elements.
+/// Appends the raw elements: [`Data::size`] bytes.
 pub(super) fn write(body: &mut Vec<u8>, data: &Data) {
     match data {
         Data::Bytes(strings) => {

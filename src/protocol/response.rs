@@ -57,8 +57,7 @@ impl Answer<'_> {
     fn estimate(&self) -> usize {
         let outputs = self.outputs.iter().map(|(name, tensor, raw)| {
             let data = tensor.data();
-            96 + name.len()
-                + if *raw || data.bytes().is_none() { binary::size(data) } else { data.len() * 12 }
+            96 + name.len() + if *raw || data.bytes().is_none() { data.size() } else { data.len() * 12 }
         });
         128 + self.id.map_or(0, str::len) + outputs.sum::<usize>()
     }
@@ -78,7 +77,7 @@ fn output(body: &mut Vec<u8>, name: &str, tensor: &Tensor, raw: bool) -> Result<
     }
     if raw {
         body.extend_from_slice(b"],\"parameters\":{\"binary_data_size\":");
-        write::integer(body, binary::size(tensor.data()));
+        write::integer(body, tensor.data().size());
         body.extend_from_slice(b"}}");
     } else {
         body.extend_from_slice(b"],\"data\":");

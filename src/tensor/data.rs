@@ -86,6 +86,12 @@ impl Data {
         self.len() == 0
     }
 
+    /// The bytes that the elements take, in memory and about as many on the wire: for strings, their content and four for
+    /// each length.
+    pub fn size(&self) -> usize {
+        each!(self, values => size_of_val(&**values), strings => strings.total() + 4 * strings.len())
+    }
+
     /// The elements' type.
     pub fn datatype(&self) -> Datatype {
         match self {

@@ -10,7 +10,7 @@ use twofold::catalog::Catalog;
 use twofold::config::Home;
 use twofold::engine::pool::Pool;
 use twofold::engine::{Engine, InferError, Spread};
-use twofold::http::{Front, Readiness, router};
+use twofold::http::{BodyMemory, Front, Readiness, router};
 use twofold::telemetry::Metrics;
 use twofold::tensor::{Data, Datatype, Shape, Signature, Tensor, TensorSpec};
 
@@ -61,6 +61,7 @@ fn misbehaving() -> Router {
         readiness: Readiness::default(),
         admin: false,
         body_limit: 1024,
+        body_memory: BodyMemory::new(1024),
         home: Home::Local,
     })
 }

@@ -11,7 +11,7 @@ use twofold::catalog::Catalog;
 use twofold::config::Home;
 use twofold::engine::pool::Pool;
 use twofold::engine::{Engine, InferError, Spread};
-use twofold::http::{Front, Readiness, router};
+use twofold::http::{BodyMemory, Front, Readiness, router};
 use twofold::telemetry::Metrics;
 use twofold::tensor::{Datatype, Signature, Tensor, TensorSpec};
 
@@ -68,10 +68,13 @@ impl Engine for Held {
     }
 }
 
+/// Memory for all bodies that no test fills.
+const AMPLE: usize = 1 << 20;
+
 /// One compute thread, two places in the queue.
-fn server(deadline: Duration) -> (Router, Arc<Gate>) {
+fn server(deadline: Duration, memory: usize) -> (Router, Arc<Gate>) {
     let gate = Arc::new(Gate::default());
-    let spec = |name: &str| TensorSpec::new(name, Datatype::Int8, [1]);
+    let spec = |name: &str| TensorSpec::new(name, Datatype::Int8, [-1]);
     let signature = Signature { inputs: vec![spec("x")], outputs: vec![spec("y")] };
     let metrics = Metrics::new(Home::Local);
     let catalog = Arc::new(Catalog::new(metrics.clone(), Pool::new(1, 2), deadline));
@@ -82,13 +85,16 @@ fn server(deadline: Duration) -> (Router, Arc<Gate>) {
         readiness: Readiness::default(),
         admin: false,
         body_limit: 1024,
+        body_memory: BodyMemory::new(memory),
         home: Home::Local,
     };
     (router(&front), gate)
 }
 
+/// 400 bytes of a tensor, twice as many of JSON.
 fn request() -> Request<Body> {
-    let body = r#"{"inputs":[{"name":"x","shape":[1],"datatype":"INT8","data":[1]}]}"#;
+    let data = vec!["1"; 400].join(",");
+    let body = format!(r#"{{"inputs":[{{"name":"x","shape":[400],"datatype":"INT8","data":[{data}]}}]}}"#);
     Request::post("/v2/models/held/infer").body(Body::from(body)).unwrap()
 }
 
@@ -137,7 +143,7 @@ async fn fill(router: &Router, gate: &Arc<Gate>) -> Vec<tokio::task::JoinHandle<
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_is_429_with_retry_after_and_health_answers_meanwhile() {
-    let (router, gate) = server(Duration::from_secs(20));
+    let (router, gate) = server(Duration::from_secs(20), AMPLE);
     let sent = fill(&router, &gate).await;
     let refused = infer(&router).await;
     assert_eq!(refused.error(), (429, "model 'held': the queue is full; try again in 1 s".into()));
@@ -159,8 +165,37 @@ async fn a_full_queue_is_429_with_retry_after_and_health_answers_meanwhile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_waits_holds_its_tensors_and_gives_them_back_when_they_are_gone() {
+    // Three tensors of 400 bytes, and a body of 866 bytes.
+    let (router, gate) = server(Duration::from_secs(20), 2100);
+    let mut sent = fill(&router, &gate).await;
+    let message =
+        "the bodies of all requests take 2066 bytes, TWOFOLD_BODY_MEMORY allows 2100; try again in 1 s";
+    let refused = infer(&router).await;
+    assert_eq!(refused.error(), (429, message.into()));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    // Whoever hangs up leaves his tensors in the queue, where nobody looks for them before their turn.
+    for hung_up in sent.drain(1..) {
+        hung_up.abort();
+        assert!(hung_up.await.unwrap_err().is_cancelled());
+    }
+    assert_eq!(infer(&router).await.error(), (429, message.into()));
+    gate.open();
+    for computed in sent {
+        assert_eq!(computed.await.unwrap().status, 200);
+    }
+    let mut answer = infer(&router).await;
+    while answer.status == 429 {
+        // The compute thread is still on its way through the queue.
+        tokio::task::yield_now().await;
+        answer = infer(&router).await;
+    }
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_that_passes_is_504_and_what_waited_is_not_computed() {
-    let (router, gate) = server(Duration::from_millis(100));
+    let (router, gate) = server(Duration::from_millis(100), AMPLE);
     let sent = [tokio::spawn(infer(&router)), tokio::spawn(infer(&router))];
     for answer in sent {
         assert_eq!(answer.await.unwrap().error(), (504, "model 'held': no answer within 100ms".into()));
@@ -177,7 +212,7 @@ async fn a_deadline_that_passes_is_504_and_what_waited_is_not_computed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_hung_up_is_counted_as_499_and_gives_its_place_back() {
-    let (router, gate) = server(Duration::from_secs(20));
+    let (router, gate) = server(Duration::from_secs(20), AMPLE);
     let mut sent = fill(&router, &gate).await;
     for hung_up in sent.drain(1..) {
         hung_up.abort();

@@ -4,16 +4,13 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use axum::http::{Request, StatusCode};
+use axum::http::StatusCode;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
-use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
 use crate::client::{LIVE, PATIENCE};
 use crate::house::{HELD, House};
+use crate::http2::{get, http2};
 
 const READY: &str = "GET /v2/health/ready HTTP/1.1\r\nhost: x\r\n\r\n";
 
@@ -120,21 +117,6 @@ async fn silence_does_not_keep_it_open() {
     house.stop();
     assert_eq!(house.ended().await, 0);
     assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
-}
-
-type Sender = http2::SendRequest<Empty<Bytes>>;
-
-async fn http2(house: &House) -> (Sender, JoinHandle<hyper::Result<()>>) {
-    let stream = tokio::net::TcpStream::connect(house.address).await.unwrap();
-    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-    (sender, tokio::spawn(connection))
-}
-
-async fn get(sender: &mut Sender, path: &str) -> hyper::Result<(StatusCode, bool, Bytes)> {
-    sender.ready().await?;
-    let request = Request::get(format!("http://x{path}")).body(Empty::new()).unwrap();
-    let (parts, body) = sender.send_request(request).await?.into_parts();
-    Ok((parts.status, parts.headers.contains_key("connection"), body.collect().await?.to_bytes()))
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 
-use crate::client::{LIVE, PATIENCE};
+use crate::client::{Answer, Client, LIVE, MOMENT, PATIENCE};
 use crate::house::{BIG, HELD, House, LARGE};
 
 #[tokio::test]
@@ -34,6 +34,50 @@ async fn a_head_beyond_its_limit_is_refused() {
     let mut client = house.connect().await;
     let headers = "x: y\r\n".repeat(101);
     assert_eq!(client.ask(&format!("GET /v2 HTTP/1.1\r\n{headers}\r\n")).await.status, 431);
+}
+
+/// Sends all of a body of 1 MiB but its last byte, with or without a word about its length. Gives the answer, if one comes
+/// nevertheless.
+async fn nearly_complete(house: &House, number: usize) -> (Client, Option<Answer>) {
+    let mut client = house.connect().await;
+    let (head, size) = match number % 2 {
+        0 => ("content-length: 1048576", ""),
+        _ => ("transfer-encoding: chunked", "100000\r\n"),
+    };
+    client.send(format!("POST /v2/models/digits/infer HTTP/1.1\r\nhost: x\r\n{head}\r\n\r\n{size}")).await;
+    // Who is refused may be closed before all of it is sent.
+    let _ = client.stream.write_all(&vec![b' '; (1 << 20) - 1]).await;
+    let answer = tokio::time::timeout(MOMENT, client.answer()).await.ok().flatten();
+    (client, answer)
+}
+
+#[tokio::test]
+async fn bodies_that_are_not_sent_to_their_end_take_no_more_than_all_bodies_may() {
+    let house = House::open(&["--body-limit=1MiB", "--body-memory=4MiB"], PATIENCE).await;
+    for _ in 0..2 {
+        let mut open = Vec::new();
+        for number in 0..4 {
+            let (client, answer) = nearly_complete(&house, number).await;
+            assert_eq!(answer, None, "there is room");
+            open.push(client);
+        }
+        for number in 0..4 {
+            let (_, answer) = nearly_complete(&house, number).await;
+            let answer = answer.expect("there is no room");
+            assert_eq!(answer.status, 429, "{answer:?}");
+            assert!(answer.head.contains("\r\nretry-after: 1\r\n"), "{answer:?}");
+            assert_eq!(
+                answer.body,
+                r#"{"error":"the bodies of all requests take 4194300 bytes, TWOFOLD_BODY_MEMORY allows 4194304; try again in 1 s"}"#
+            );
+        }
+        assert_eq!(house.connect().await.ask(LIVE).await.status, 200);
+        // Half of them are sent to their end and answered, the others are broken off: all is given back.
+        for (number, mut client) in open.into_iter().enumerate().take(2) {
+            client.send(if number % 2 == 0 { " " } else { " \r\n0\r\n\r\n" }).await;
+            assert_eq!(client.answer().await.unwrap().status, 400, "it is no JSON");
+        }
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod client;
 mod drain;
 mod faults;
 mod house;
+mod http2;
 mod limits;
 mod process;
 mod signals;

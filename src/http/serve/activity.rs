@@ -1,7 +1,10 @@
 //! What has happened on a connection, told by its socket and its bodies, read by its clock.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
 
 use super::House;
 
@@ -44,8 +47,10 @@ pub(super) struct Activity {
     begun: AtomicU32,
     /// Those whose answer was given, or that were dropped.
     answered: AtomicU32,
-    /// Those whose answer was taken over for writing to its end, or that were dropped.
+    /// Those whose answer was taken over for writing to its end (HTTP/1) or was written (HTTP/2), or that were dropped.
     ended: AtomicU32,
+    /// HTTP/2: answers that were given and have not ended, with the time of each, the oldest first.
+    untaken: Mutex<VecDeque<(u32, Instant)>>,
     /// Bytes came since the last request ended.
     heard: AtomicBool,
     /// The client takes no more bytes.
@@ -72,6 +77,7 @@ impl Activity {
             begun: AtomicU32::new(0),
             answered: AtomicU32::new(0),
             ended: AtomicU32::new(0),
+            untaken: Mutex::default(),
             heard: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             body: AtomicBool::new(false),
@@ -108,6 +114,15 @@ impl Activity {
     /// Requests that ended; it wraps.
     pub(super) fn ended(&self) -> u32 {
         self.ended.load(Relaxed)
+    }
+
+    /// HTTP/2: since when the oldest of the answers waits that the client has not taken.
+    pub(super) fn untaken_since(&self) -> Option<Instant> {
+        self.untaken().front().map(|&(_, since)| since)
+    }
+
+    fn untaken(&self) -> MutexGuard<'_, VecDeque<(u32, Instant)>> {
+        self.untaken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bytes came.
@@ -171,14 +186,15 @@ impl Activity {
 /// A request, from when its head is read until its answer is handed over, or it is dropped.
 pub(super) struct Request {
     activity: Arc<Activity>,
+    number: u32,
     answered: bool,
 }
 
 impl Request {
     pub(super) fn begin(activity: &Arc<Activity>) -> Self {
-        activity.begun.fetch_add(1, Relaxed);
+        let number = activity.begun.fetch_add(1, Relaxed);
         activity.heard.store(false, Relaxed);
-        Self { activity: Arc::clone(activity), answered: false }
+        Self { activity: Arc::clone(activity), number, answered: false }
     }
 
     pub(super) fn activity(&self) -> &Arc<Activity> {
@@ -188,6 +204,9 @@ impl Request {
     /// Its answer is there.
     pub(super) fn answer(&mut self) {
         self.answered = true;
+        if self.activity.protocol == Protocol::Http2 {
+            self.activity.untaken().push_back((self.number, Instant::now()));
+        }
         self.activity.answered.fetch_add(1, Relaxed);
     }
 }
@@ -196,6 +215,8 @@ impl Drop for Request {
     fn drop(&mut self) {
         if !self.answered {
             self.activity.answered.fetch_add(1, Relaxed);
+        } else if self.activity.protocol == Protocol::Http2 {
+            self.activity.untaken().retain(|&(number, _)| number != self.number);
         }
         self.activity.heard.store(false, Relaxed);
         self.activity.ended.fetch_add(1, Relaxed);

@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 
-use super::activity::{Activity, Request};
+use super::activity::{Activity, Protocol, Request};
 
 /// A request's body took longer than this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,16 +106,27 @@ impl Drop for Timed {
     }
 }
 
-/// An answer's body. Its request ends with it.
+/// An answer's body. Its request ends with it; on HTTP/2 with the last of its bytes, of which the protocol takes over as
+/// many as there are at the first that the client has room for.
 pub(super) struct Answer {
     body: AxumBody,
-    _request: Request,
+    request: Until,
+}
+
+/// What a request ends with.
+enum Until {
+    Body { _request: Request },
+    Bytes(Arc<Request>),
 }
 
 impl Answer {
     pub(super) fn new(body: AxumBody, mut request: Request) -> Self {
         request.answer();
-        Self { body, _request: request }
+        let request = match request.activity().protocol {
+            Protocol::Http1 => Until::Body { _request: request },
+            Protocol::Http2 => Until::Bytes(Arc::new(request)),
+        };
+        Self { body, request }
     }
 }
 
@@ -127,7 +138,14 @@ impl Body for Answer {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        match &self.request {
+            Until::Body { .. } => polled,
+            Until::Bytes(request) => polled.map_ok(|frame| {
+                let untaken = |bytes| Untaken { bytes, _request: Arc::clone(request) };
+                frame.map_data(|bytes| Bytes::from_owner(untaken(bytes)))
+            }),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
@@ -136,5 +154,17 @@ impl Body for Answer {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// Bytes of an answer that the client has not taken.
+struct Untaken {
+    bytes: Bytes,
+    _request: Arc<Request>,
+}
+
+impl AsRef<[u8]> for Untaken {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }

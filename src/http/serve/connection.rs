@@ -251,7 +251,9 @@ impl Clock {
     /// When the phase will have lasted too long.
     fn due(&self) -> Instant {
         let server = &self.activity.house.server;
-        self.since
+        // On HTTP/2 one answer may wait while others go: the oldest counts.
+        let untaken = self.activity.untaken_since().filter(|_| self.phase == Phase::Writing);
+        untaken.unwrap_or(self.since)
             + match self.phase {
                 // All of HTTP/2 but a request is there.
                 Phase::Fresh if self.activity.protocol == Protocol::Http2 => match self.stage {
