@@ -271,7 +271,7 @@ async fn the_log_tells_how_long_it_waited_in_vain() {
     // The whole process's: what a thread alone listens to is not seen by every other.
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
-    let (router, gate) = server(Duration::from_millis(100));
+    let (router, gate) = server(Duration::from_millis(100), AMPLE);
     let with_id = |id: &'static str| {
         let mut request = request();
         request.headers_mut().insert("x-request-id", id.parse().unwrap());
