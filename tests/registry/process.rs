@@ -79,7 +79,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts it and waits until it listens, or has ended; the log is in a file of the folder.
+    /// Starts it and waits until it is ready, or has ended; the log is in a file of the folder.
     pub(crate) fn start(environment: Environment, folder: &Path) -> Result<Self, String> {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let log = folder.join(format!("server-{}.log", address.port()));
@@ -88,11 +88,11 @@ impl Server {
         command.env("TWOFOLD_LISTEN", address.to_string()).env("TWOFOLD_DRAIN", "0s");
         let mut child = command.stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
         let began = Instant::now();
-        while TcpStream::connect(address).is_err() {
+        while !is_ready(address) {
             if child.try_wait().unwrap().is_some() {
                 return Err(std::fs::read_to_string(&log).unwrap());
             }
-            assert!(began.elapsed() < Duration::from_mins(2), "the server neither listens nor ends");
+            assert!(began.elapsed() < Duration::from_mins(2), "the server is neither ready nor ends");
             std::thread::sleep(Duration::from_millis(2));
         }
         Ok(Self { child, address })
@@ -120,6 +120,18 @@ impl Server {
             format!(r#"{{"inputs":[{{"name":"input","shape":[1,64],"datatype":"FP32","data":[{zeros}]}}]}}"#);
         self.ask("POST", &format!("/v2/models/{model}/infer"), &body)
     }
+}
+
+/// Whether a server there says so.
+fn is_ready(address: SocketAddr) -> bool {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.write_all(b"GET /v2/health/ready HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
 }
 
 impl Drop for Server {
