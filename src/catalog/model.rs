@@ -201,7 +201,7 @@ impl Inference<'_> {
                 (outputs, started.elapsed())
             };
             let refused = |refusal| Error::refused(name, refusal, compute.deadline);
-            let ticket = compute.pool.submit(*lane, work).map_err(refused)?;
+            let ticket = compute.pool.submit(lane, work).map_err(refused)?;
             let mut queued = Queued { ticket, queue: &mut self.times.queue, metrics };
             let ran = queued.ticket.done(self.started + compute.deadline).await;
             drop(queued);

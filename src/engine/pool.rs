@@ -25,9 +25,11 @@ pub struct Pool {
     queue: usize,
 }
 
-/// One model's place in a pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Lane(u64);
+/// One model's place in a pool; dropping it gives the place up, with all that waits there.
+pub struct Lane {
+    shared: Arc<Shared>,
+    number: u64,
+}
 
 /// Why a job was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +48,7 @@ pub enum Refusal {
 /// A job that was taken on. Dropping it abandons a job that has not begun: what the job holds is dropped at once.
 pub struct Ticket<T> {
     shared: Arc<Shared>,
-    lane: Lane,
+    lane: u64,
     number: u64,
     queued: Instant,
     waited: Arc<OnceLock<Duration>>,
@@ -60,9 +62,10 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    lanes: HashMap<Lane, Waiting>,
+    /// By the number of their lane.
+    lanes: HashMap<u64, Waiting>,
     /// Lanes with something waiting, in the order of their turns.
-    turns: VecDeque<Lane>,
+    turns: VecDeque<u64>,
     threads: usize,
     idle: usize,
     closed: bool,
@@ -96,19 +99,21 @@ impl Pool {
 
     /// A lane of its own for one more model.
     pub fn lane(&self) -> Lane {
-        Lane(number())
+        let number = number();
+        self.shared.lock().lanes.insert(number, Waiting::default());
+        Lane { shared: Arc::clone(&self.shared), number }
     }
 
     /// Jobs that wait in a lane.
     #[cfg(test)]
-    fn waiting(&self, lane: Lane) -> usize {
-        self.shared.lock().lanes.get(&lane).map_or(0, |waiting| waiting.jobs.len())
+    fn waiting(&self, lane: &Lane) -> usize {
+        self.shared.lock().lanes.get(&lane.number).map_or(0, |waiting| waiting.jobs.len())
     }
 
     /// Takes `work` on, to be done on a compute thread.
     pub fn submit<T: Send + 'static>(
         &self,
-        lane: Lane,
+        lane: &Lane,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Ticket<T>, Refusal> {
         let (sender, done) = oneshot::channel();
@@ -124,12 +129,12 @@ impl Pool {
             }
             is_wanted
         });
-        let number = number();
+        let (lane, number) = (lane.number, number());
         self.enqueue(lane, Job { number, run })?;
         Ok(Ticket { shared: Arc::clone(&self.shared), lane, number, queued, waited, done })
     }
 
-    fn enqueue(&self, lane: Lane, job: Job) -> Result<(), Refusal> {
+    fn enqueue(&self, lane: u64, job: Job) -> Result<(), Refusal> {
         let mut state = self.shared.lock();
         let waiting = state.lanes.entry(lane).or_default();
         if waiting.jobs.len() >= self.queue {
@@ -139,7 +144,9 @@ impl Pool {
         if waiting.jobs.len() == 1 && !state.turns.contains(&lane) {
             state.turns.push_back(lane);
         }
-        if state.idle == 0 && state.threads < self.threads {
+        // An idle thread that was woken and does not run yet counts as idle, and has its job already.
+        let waiting: usize = state.lanes.values().map(|waiting| waiting.jobs.len()).sum();
+        if waiting > state.idle && state.threads < self.threads {
             let shared = Arc::clone(&self.shared);
             let name = format!("compute-{}", state.threads);
             match std::thread::Builder::new().name(name).spawn(move || shared.work()) {
@@ -171,6 +178,13 @@ impl Drop for Pool {
     }
 }
 
+impl Drop for Lane {
+    fn drop(&mut self) {
+        // What it held is dropped after the lock is free again.
+        let _waiting = self.shared.lock().lanes.remove(&self.number);
+    }
+}
+
 impl<T> Ticket<T> {
     /// Waits for the job's result, no longer than until `deadline`.
     pub async fn done(&mut self, deadline: Instant) -> Result<T, Refusal> {
@@ -199,7 +213,7 @@ impl<T> Drop for Ticket<T> {
 
 impl State {
     /// Takes a job out of its queue, if it still waits there.
-    fn take(&mut self, lane: Lane, number: u64) -> Option<Job> {
+    fn take(&mut self, lane: u64, number: u64) -> Option<Job> {
         let jobs = &mut self.lanes.get_mut(&lane)?.jobs;
         let place = jobs.iter().position(|job| job.number == number)?;
         jobs.remove(place)
@@ -230,7 +244,7 @@ impl Shared {
     }
 
     /// Waits for the next job: the oldest of the lane whose turn it is.
-    fn next(&self) -> Option<(Lane, Job)> {
+    fn next(&self) -> Option<(u64, Job)> {
         let mut state = self.lock();
         loop {
             if state.closed {
@@ -238,7 +252,7 @@ impl Shared {
                 return None;
             }
             if let Some(lane) = state.turns.pop_front() {
-                let waiting = state.lanes.entry(lane).or_default();
+                let Some(waiting) = state.lanes.get_mut(&lane) else { continue };
                 let job = waiting.jobs.pop_front();
                 if !waiting.jobs.is_empty() {
                     state.turns.push_back(lane);

@@ -24,7 +24,7 @@ async fn busy(queue: usize) -> (Arc<Pool>, mpsc::Sender<()>) {
     let (work, has_begun, let_go) = held();
     let busy = Arc::clone(&pool);
     let lane = pool.lane();
-    tokio::spawn(async move { run(&busy, lane, soon(), work).await });
+    tokio::spawn(async move { run(&busy, &lane, soon(), work).await });
     tokio::task::spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
     (pool, let_go)
 }
@@ -32,7 +32,7 @@ async fn busy(queue: usize) -> (Arc<Pool>, mpsc::Sender<()>) {
 /// Submits work and waits for it.
 async fn run<T: Send + 'static>(
     pool: &Pool,
-    lane: Lane,
+    lane: &Lane,
     deadline: Instant,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Refusal> {
@@ -55,7 +55,7 @@ async fn begin<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
 async fn work_is_done_on_a_compute_thread() {
     let pool = Pool::new(2, 4);
     let name = || std::thread::current().name().map(str::to_owned);
-    let name = run(&pool, pool.lane(), soon(), name).await.unwrap();
+    let name = run(&pool, &pool.lane(), soon(), name).await.unwrap();
     assert_eq!(name.as_deref(), Some("compute-0"));
 }
 
@@ -63,12 +63,12 @@ async fn work_is_done_on_a_compute_thread() {
 async fn a_full_queue_is_refused_and_another_models_is_not() {
     let (pool, let_go) = busy(2).await;
     let (full, other) = (pool.lane(), pool.lane());
-    let mut first = Box::pin(run(&pool, full, soon(), || 1));
-    let mut second = Box::pin(run(&pool, full, soon(), || 2));
+    let mut first = Box::pin(run(&pool, &full, soon(), || 1));
+    let mut second = Box::pin(run(&pool, &full, soon(), || 2));
     assert!(begin(&mut first).await.is_none() && begin(&mut second).await.is_none());
-    assert_eq!(pool.waiting(full), 2);
-    assert_eq!(run(&pool, full, soon(), || 3).await.unwrap_err(), Refusal::Full { retry_after: 1 });
-    let mut theirs = Box::pin(run(&pool, other, soon(), || 4));
+    assert_eq!(pool.waiting(&full), 2);
+    assert_eq!(run(&pool, &full, soon(), || 3).await.unwrap_err(), Refusal::Full { retry_after: 1 });
+    let mut theirs = Box::pin(run(&pool, &other, soon(), || 4));
     assert!(begin(&mut theirs).await.is_none());
     drop(let_go);
     assert_eq!((first.await.unwrap(), second.await.unwrap(), theirs.await.unwrap()), (1, 2, 4));
@@ -80,7 +80,7 @@ async fn models_take_turns() {
     let (order, seen) = mpsc::channel();
     let (many, few) = (pool.lane(), pool.lane());
     let mut jobs = Vec::new();
-    for (lane, name) in [(many, "many"), (many, "many"), (many, "many"), (few, "few")] {
+    for (lane, name) in [(&many, "many"), (&many, "many"), (&many, "many"), (&few, "few")] {
         let order = order.clone();
         let mut job = Box::pin(run(&pool, lane, soon(), move || order.send(name).unwrap()));
         assert!(begin(&mut job).await.is_none());
@@ -101,10 +101,10 @@ async fn a_job_whose_deadline_passed_is_not_started() {
     let flag = Arc::clone(&started);
     let lane = pool.lane();
     let passed = Instant::now() + Duration::from_millis(10);
-    let refused = run(&pool, lane, passed, move || flag.store(true, Ordering::SeqCst)).await;
+    let refused = run(&pool, &lane, passed, move || flag.store(true, Ordering::SeqCst)).await;
     assert_eq!(refused.unwrap_err(), Refusal::Deadline);
     // Its place in the queue is free again at once.
-    let mut next = Box::pin(run(&pool, lane, soon(), || 7));
+    let mut next = Box::pin(run(&pool, &lane, soon(), || 7));
     assert!(begin(&mut next).await.is_none());
     drop(let_go);
     assert_eq!(next.await.unwrap(), 7);
@@ -117,12 +117,12 @@ async fn a_job_that_nobody_waits_for_is_not_started() {
     let started = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&started);
     let lane = pool.lane();
-    let mut hung_up = Box::pin(run(&pool, lane, soon(), move || flag.store(true, Ordering::SeqCst)));
+    let mut hung_up = Box::pin(run(&pool, &lane, soon(), move || flag.store(true, Ordering::SeqCst)));
     assert!(begin(&mut hung_up).await.is_none());
     drop(hung_up);
-    assert_eq!(pool.waiting(lane), 0);
+    assert_eq!(pool.waiting(&lane), 0);
     drop(let_go);
-    run(&pool, lane, soon(), || ()).await.unwrap();
+    run(&pool, &lane, soon(), || ()).await.unwrap();
     assert!(!started.load(Ordering::SeqCst));
 }
 
@@ -132,7 +132,7 @@ async fn an_abandoned_job_lets_go_of_what_it_holds_at_once() {
     let lane = pool.lane();
     let inputs = Arc::new(());
     let held = Arc::clone(&inputs);
-    let hung_up = pool.submit(lane, move || drop(held)).unwrap();
+    let hung_up = pool.submit(&lane, move || drop(held)).unwrap();
     assert_eq!(Arc::strong_count(&inputs), 2);
     drop(hung_up);
     assert_eq!(Arc::strong_count(&inputs), 1, "it waits for its turn to be dropped");
@@ -142,7 +142,8 @@ async fn an_abandoned_job_lets_go_of_what_it_holds_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_job_waited_is_known_before_and_after_it_began() {
     let (pool, let_go) = busy(4).await;
-    let mut ticket = pool.submit(pool.lane(), || ()).unwrap();
+    let lane = pool.lane();
+    let mut ticket = pool.submit(&lane, || ()).unwrap();
     let deadline = Instant::now() + Duration::from_millis(20);
     assert_eq!(ticket.done(deadline).await, Err(Refusal::Deadline));
     assert!(ticket.waited() >= Duration::from_millis(20), "{:?}", ticket.waited());
@@ -157,8 +158,8 @@ async fn what_a_job_waited_is_known_before_and_after_it_began() {
 async fn a_job_that_panics_leaves_its_thread_alive() {
     let pool = Pool::new(1, 1);
     let lane = pool.lane();
-    assert_eq!(run(&pool, lane, soon(), || panic!("on purpose")).await, Err(Refusal::Closed));
-    assert_eq!(run(&pool, lane, soon(), || 1).await.unwrap(), 1);
+    assert_eq!(run(&pool, &lane, soon(), || panic!("on purpose")).await, Err(Refusal::Closed));
+    assert_eq!(run(&pool, &lane, soon(), || 1).await.unwrap(), 1);
 }
 
 #[test]
@@ -171,4 +172,36 @@ fn a_retry_is_worth_it_when_the_queue_should_be_done() {
     assert_eq!(waiting(256, 0), 1);
     assert_eq!(waiting(256, 50), 7);
     assert_eq!(waiting(256, 5000), 60);
+}
+
+#[tokio::test]
+async fn a_lane_is_gone_with_its_model() {
+    let pool = Pool::new(1, 1);
+    let kept = pool.lane();
+    for _ in 0..100 {
+        let lane = pool.lane();
+        run(&pool, &lane, soon(), || ()).await.unwrap();
+    }
+    run(&pool, &kept, soon(), || ()).await.unwrap();
+    assert_eq!(pool.shared.lock().lanes.len(), 1);
+}
+
+#[test]
+fn two_jobs_that_come_together_begin_together() {
+    let pool = Pool::new(2, 4);
+    let lane = pool.lane();
+    let (done, is_done) = mpsc::channel();
+    let _first = pool.submit(&lane, move || done.send(()).unwrap()).unwrap();
+    is_done.recv().unwrap();
+    while pool.shared.lock().idle == 0 {
+        std::thread::yield_now();
+    }
+    let (long, has_begun, let_go) = held();
+    let (other, other_has_begun, _let_go) = held();
+    let _long = pool.submit(&lane, long).unwrap();
+    let _other = pool.submit(&lane, other).unwrap();
+    has_begun.recv().unwrap();
+    let begun = other_has_begun.recv_timeout(Duration::from_secs(5));
+    drop(let_go);
+    assert!(begun.is_ok(), "it waits for the whole of the first, beside a thread that may be started");
 }
