@@ -155,7 +155,7 @@ impl Drop for Observation {
         }
         let micros = |duration: std::time::Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let (method, path, status) = (self.method.as_str(), self.uri.path(), self.status);
-        let path = path.get(..LONGEST_PATH).unwrap_or(path);
+        let path = path.get(..path.floor_char_boundary(LONGEST_PATH)).unwrap_or(path);
         let home = self.home.name();
         let request_id = self.id.to_str().unwrap_or_default();
         let duration_us = micros(self.started.elapsed());

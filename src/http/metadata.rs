@@ -42,10 +42,10 @@ pub(super) async fn config(State(front): State<Front>, path: ModelPath) -> Resul
 
 /// `GET /v2/models/{model}/stats`
 pub(super) async fn statistics(State(front): State<Front>, path: ModelPath) -> Result<Response, Error> {
-    let models = match &path.version {
-        Some(version) => vec![front.catalog.model(&path.model, Some(version))?],
-        None => front.catalog.ready_versions(&path.model)?,
-    };
+    // Where none is ready, there are no figures to give.
+    let asked = front.catalog.model(&path.model, path.version.as_deref())?;
+    let models =
+        if path.version.is_some() { vec![asked] } else { front.catalog.ready_versions(&path.model)? };
     document(&Statistics { model_stats: models.iter().map(|model| statistics_of(model)).collect() })
 }
 

@@ -147,7 +147,12 @@ fn nested(cursor: &mut Cursor<'_>, shape: &Shape, elements: &mut impl Elements) 
     let mut counts = vec![0_usize];
     loop {
         if counts.len() < shape.rank() {
-            cursor.expect(b'[', &format!("to open a list of level {} of shape {shape}", counts.len() + 1))?;
+            // Words are only made where something is wrong: a batch has many lists.
+            let words = match cursor.peek() {
+                Some(b'[') => String::new(),
+                _ => format!("to open a list of level {} of shape {shape}", counts.len() + 1),
+            };
+            cursor.expect(b'[', &words)?;
             counts.push(0);
         }
         let empty = cursor.peek() == Some(b']');

@@ -62,3 +62,15 @@ async fn a_model_that_there_is_not_has_no_statistics() {
     let all: Value = get(&router, "/v2/models/stats").await.json();
     assert_eq!(all["model_stats"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_model_that_is_not_ready_has_none() {
+    let router = crate::client::start(&["--models", "embedded:digits,dir:tests/models/partly_broken"]);
+    for path in ["/v2/models/truncated/stats", "/v2/models/truncated/versions/1/stats"] {
+        let answer = crate::client::send(
+            router.clone(),
+            axum::http::Request::get(path).body(axum::body::Body::empty()).unwrap(),
+        );
+        assert_eq!(answer.await.status, 503, "{path}");
+    }
+}
