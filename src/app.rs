@@ -1,6 +1,7 @@
 //! The application: built once, and taken down in order.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,12 +66,14 @@ impl App {
         signal: impl Future<Output = &'static str>,
     ) -> Result<(), BrokenStart> {
         let app = Arc::new(Self::prepare(&config));
-        let mut loading = {
+        let loading = {
             let app = Arc::clone(&app);
             tokio::task::spawn_blocking(move || app.load(&config))
         };
+        let mut loading =
+            pin!(async { loading.await.unwrap_or_else(|error| Err(BrokenStart::of_panic(&error))) });
         if let Ok(loaded) = timeout(SHORT_START, &mut loading).await {
-            loaded.unwrap_or_else(|error| Err(BrokenStart::of_panic(&error)))?;
+            loaded?;
             app.serve(listener, signal).await;
             return Ok(());
         }
@@ -78,7 +81,7 @@ impl App {
         tokio::select! {
             () = app.serve(listener, signal) => Ok(()),
             // A load that succeeds leaves the serving to go on.
-            Err(broken) = async { loading.await.unwrap_or_else(|error| Err(BrokenStart::of_panic(&error))) } => Err(broken),
+            Err(broken) = loading => Err(broken),
         }
     }
 

@@ -123,16 +123,18 @@ impl Command {
             line.push("twofold".into());
         }
         line.splice(1..1, flags);
-        let of_server = |arg: &clap::Arg| arg.get_long().is_some_and(|flag| OF_SERVERS.contains(&flag));
         let line_of_tool = Line::command().mut_args(|arg| {
-            let hidden = of_server(&arg);
+            let hidden = arg.get_long().is_some_and(|flag| OF_SERVERS.contains(&flag));
             arg.global(false).hide(hidden)
         });
         let command = super::named(line_of_tool);
         let matches = command.try_get_matches_from(line).map_err(|error| Refusal::of_flag(&error))?;
-        for (id, flag) in [("cache", "--cache"), ("cache_limit", "--cache-limit")] {
-            if matches.value_source(id) == Some(ValueSource::CommandLine) {
-                return Err(Refusal::new(flag, "is a server's: what is pulled goes where --output says"));
+        for flag in OF_SERVERS {
+            if matches.value_source(&flag.replace('-', "_")) == Some(ValueSource::CommandLine) {
+                return Err(Refusal::new(
+                    &format!("--{flag}"),
+                    "is a server's: what is pulled goes where --output says",
+                ));
             }
         }
         let Line { mut packages, task } =
