@@ -64,9 +64,10 @@ impl Tabular {
         let labels = std::mem::take(&mut plan.labels);
         let mut loaded = Self { signature, plan };
         let one = loaded.try_zeros(1)?;
-        let two = loaded.try_zeros(2)?;
         let undeclared = super::signature::undeclared(model);
         let of_rows = loaded.signature.inputs.iter().all(is_free);
+        // Only where its outcome is looked at.
+        let two = if of_rows || !undeclared.is_empty() { loaded.try_zeros(2)? } else { None };
         for (place, spec) in loaded.signature.outputs.iter_mut().enumerate() {
             let made =
                 one.as_ref().and_then(|one| one.get(place)).zip(two.as_ref().and_then(|two| two.get(place)));

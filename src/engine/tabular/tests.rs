@@ -214,9 +214,9 @@ fn source(graph: Graph) -> Source {
     Source { model: model.encode_to_vec().into(), engine: Some(NAME.into()), threads: 1, ..Source::default() }
 }
 
-/// One tree, `x[0] <= 0.5`, whose leaves say 1 and 2; an attribute of the same name as one of `instead` gives way to it.
-fn tree(instead: &[Attribute]) -> Graph {
-    let mut attributes = vec![
+/// The nodes of one tree: `x[0] <= 0.5`, and two leaves.
+fn stump() -> Vec<Attribute> {
+    vec![
         ints("nodes_treeids", &[0, 0, 0]),
         ints("nodes_nodeids", &[0, 1, 2]),
         ints("nodes_featureids", &[0, 0, 0]),
@@ -224,11 +224,18 @@ fn tree(instead: &[Attribute]) -> Graph {
         strings_of("nodes_modes", &["BRANCH_LEQ", "LEAF", "LEAF"]),
         ints("nodes_truenodeids", &[1, 0, 0]),
         ints("nodes_falsenodeids", &[2, 0, 0]),
+    ]
+}
+
+/// One tree, `x[0] <= 0.5`, whose leaves say 1 and 2; an attribute of the same name as one of `instead` gives way to it.
+fn tree(instead: &[Attribute]) -> Graph {
+    let mut attributes = stump();
+    attributes.extend([
         ints("target_treeids", &[0, 0]),
         ints("target_nodeids", &[1, 2]),
         ints("target_ids", &[0, 0]),
         floats_of("target_weights", &[1.0, 2.0]),
-    ];
+    ]);
     for other in instead {
         attributes.retain(|attribute| attribute.name != other.name);
         attributes.push(other.clone());

@@ -198,11 +198,10 @@ pub(super) fn label_encoder(op: &Op<'_>) -> Fallible<Built> {
     if default.datatype() != values.datatype() {
         return Err(format!("its default is {}, its values are {}", default.datatype(), values.datatype()));
     }
-    let mut table = table(self::keys(&keys)?);
-    if op.version >= 4 {
-        // "If a key is repeated, the last key takes precedence"; before that nothing is said, and ONNX Runtime takes the first.
-        table = self::keys(&keys)?.into_iter().zip(0..).collect();
-    }
+    // "If a key is repeated, the last key takes precedence", version 4 says; before that nothing is said, and ONNX Runtime takes
+    // the first.
+    let given = self::keys(&keys)?;
+    let table = if op.version >= 4 { given.into_iter().zip(0..).collect() } else { table(given) };
     translate_by(table, &keys, tensor_of(values)?, default, from)
 }
 

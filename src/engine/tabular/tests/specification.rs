@@ -92,20 +92,17 @@ fn a_class_that_no_leaf_weighs_on_has_a_score_of_zero_and_may_win() {
         "TreeEnsembleClassifier",
         &["x"],
         &["label", "y"],
-        vec![
-            ints("nodes_treeids", &[0, 0, 0]),
-            ints("nodes_nodeids", &[0, 1, 2]),
-            ints("nodes_featureids", &[0, 0, 0]),
-            floats_of("nodes_values", &[0.5, 0.0, 0.0]),
-            strings_of("nodes_modes", &["BRANCH_LEQ", "LEAF", "LEAF"]),
-            ints("nodes_truenodeids", &[1, 0, 0]),
-            ints("nodes_falsenodeids", &[2, 0, 0]),
-            ints("class_treeids", &[0, 0, 0, 0]),
-            ints("class_nodeids", &[1, 1, 2, 2]),
-            ints("class_ids", &[1, 3, 1, 3]),
-            floats_of("class_weights", &[-2.1, -2.5, -2.1, 0.25]),
-            ints("classlabels_int64s", &[7, -2, 30, 4]),
-        ],
+        [
+            stump(),
+            vec![
+                ints("class_treeids", &[0, 0, 0, 0]),
+                ints("class_nodeids", &[1, 1, 2, 2]),
+                ints("class_ids", &[1, 3, 1, 3]),
+                floats_of("class_weights", &[-2.1, -2.5, -2.1, 0.25]),
+                ints("classlabels_int64s", &[7, -2, 30, 4]),
+            ],
+        ]
+        .concat(),
     );
     let outputs = [("label", Datatype::Int64), ("y", Datatype::Fp32)];
     let made = outcome(vec![node], vec![], &[fp32(&[2, 1], &[0.0, 1.0])], &outputs, 3).unwrap();
