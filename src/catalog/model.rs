@@ -218,10 +218,10 @@ impl Inference<'_> {
         Times { total: self.started.elapsed(), ..self.times }
     }
 
-    /// Runs `write` and notes how long it took.
-    pub fn write<T>(&mut self, write: impl FnOnce() -> T) -> T {
+    /// Notes how long `write` takes.
+    pub async fn write<T>(&mut self, write: impl Future<Output = T>) -> T {
         let started = Instant::now();
-        let written = write();
+        let written = write.await;
         self.times.output = started.elapsed();
         written
     }

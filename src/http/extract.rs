@@ -7,13 +7,12 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http_body_util::BodyExt;
 
-use super::Front;
+use super::bodies::{Bodies, Held, SMALL};
 use super::error::Error;
-use super::memory::Held;
 use super::serve::body::Late;
 use crate::protocol::HEADER_LENGTH;
 use crate::tensor::Excerpt;
@@ -75,18 +74,25 @@ impl std::ops::Deref for Received {
 }
 
 /// Reads a whole body of at most as many bytes as one may have, before and after decompression.
-pub(super) async fn body(front: &Front, headers: &HeaderMap, body: Body) -> Result<Received, Error> {
-    let limit = front.body_limit;
+pub(super) async fn body(bodies: &Bodies, headers: &HeaderMap, body: Body) -> Result<Received, Error> {
+    let limit = bodies.limit();
     let declared =
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if let Some(length) = declared.filter(|&length| length > limit as u64) {
         return Err(Error::TooLarge(format!("the body has {length} bytes, the limit is {limit}")));
     }
     let encoding = Encoding::of(headers)?;
-    let mut held = front.body_memory.share();
-    let sent = gather(body, limit, &mut held).await?;
-    let bytes = encoding.decode(sent, limit, &mut held)?;
-    Ok(Received { bytes, held })
+    let mut held = bodies.share();
+    let bytes = gather(body, limit, &mut held).await?;
+    let sent = Received { bytes, held };
+    let Some((decoder, name)) = encoding.decoder(&sent.bytes) else { return Ok(sent) };
+    let mut inflating = Inflating { sent, decoder, name, inflated: Vec::new(), limit };
+    // How much it becomes is not told by how much there is: a little of it is inflated to see.
+    if !inflating.reach(SMALL)? {
+        let rest = bodies.work(usize::MAX, || inflating.reach(usize::MAX).map(|_| inflating)).await?;
+        inflating = rest?;
+    }
+    Ok(inflating.end())
 }
 
 /// Reads a body to its end. What came in one part is not copied; parts are joined as they come, since each of them may
@@ -158,16 +164,16 @@ impl Encoding {
         }
     }
 
-    fn decode(self, sent: Bytes, limit: usize, held: &mut Held) -> Result<Bytes, Error> {
-        let inflated = match self {
-            Self::Identity => return Ok(sent),
-            Self::Gzip => inflate(MultiGzDecoder::new(&*sent), "gzip", limit, held),
+    /// What decodes it, and its name; none for what is as it was sent.
+    fn decoder(self, sent: &Bytes) -> Option<(Box<dyn Read + Send>, &'static str)> {
+        let reader = || sent.clone().reader();
+        match self {
+            Self::Identity => None,
+            Self::Gzip => Some((Box::new(MultiGzDecoder::new(reader())), "gzip")),
             // The name means zlib's format (RFC 9110, 8.4.1.2); some clients send the bare stream inside it.
-            Self::Deflate if is_zlib(&sent) => inflate(ZlibDecoder::new(&*sent), "deflate", limit, held),
-            Self::Deflate => inflate(DeflateDecoder::new(&*sent), "deflate", limit, held),
-        };
-        held.give_back(sent.len());
-        inflated
+            Self::Deflate if is_zlib(sent) => Some((Box::new(ZlibDecoder::new(reader())), "deflate")),
+            Self::Deflate => Some((Box::new(DeflateDecoder::new(reader())), "deflate")),
+        }
     }
 }
 
@@ -181,22 +187,43 @@ fn is_zlib(sent: &[u8]) -> bool {
     }
 }
 
-fn inflate(decoder: impl Read, name: &str, limit: usize, held: &mut Held) -> Result<Bytes, Error> {
-    let mut inflated = Vec::new();
-    let mut decoder = decoder.take(limit as u64 + 1);
-    loop {
-        let before = inflated.len();
-        let read = decoder.by_ref().take(INFLATED_AT_ONCE).read_to_end(&mut inflated);
-        held.add(inflated.len() - before)?;
-        if inflated.len() > limit {
-            return Err(Error::TooLarge(format!(
-                "the body has more bytes than the limit of {limit} when inflated"
-            )));
+/// A body that is being inflated.
+struct Inflating {
+    sent: Received,
+    decoder: Box<dyn Read + Send>,
+    name: &'static str,
+    inflated: Vec<u8>,
+    limit: usize,
+}
+
+impl Inflating {
+    /// Goes on until there are so many bytes. Whether that is all of them.
+    fn reach(&mut self, bytes: usize) -> Result<bool, Error> {
+        while self.inflated.len() < bytes {
+            let before = self.inflated.len();
+            let read = self.decoder.by_ref().take(INFLATED_AT_ONCE).read_to_end(&mut self.inflated);
+            self.sent.held.add(self.inflated.len() - before)?;
+            if self.inflated.len() > self.limit {
+                return Err(Error::TooLarge(format!(
+                    "the body has more bytes than the limit of {} when inflated",
+                    self.limit
+                )));
+            }
+            match read {
+                Ok(0) => return Ok(true),
+                Ok(_) => {}
+                Err(error) => {
+                    return Err(Error::Malformed(format!("the body is not {}: {error}", self.name)));
+                }
+            }
         }
-        match read {
-            Ok(0) => return Ok(inflated.into()),
-            Ok(_) => {}
-            Err(error) => return Err(Error::Malformed(format!("the body is not {name}: {error}"))),
-        }
+        Ok(false)
+    }
+
+    /// What was inflated, without what it was made of.
+    fn end(self) -> Received {
+        let Self { sent: Received { bytes: sent, mut held }, inflated, .. } = self;
+        held.give_back(sent.len());
+        Received { bytes: inflated.into(), held }
     }
 }

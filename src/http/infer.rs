@@ -9,12 +9,13 @@ use axum::response::Response;
 use bytes::Bytes;
 
 use super::Front;
+use super::bodies::{Bodies, Held};
 use super::error::Error;
 use super::extract::{self, ModelPath, Received};
 use super::layers::{Note, Served};
-use super::memory::Held;
 use crate::catalog::{Inference, Model};
-use crate::protocol::{self, Answer, Encoded, HEADER_LENGTH, Wanted};
+use crate::protocol::{self, Answer, Encoded, HEADER_LENGTH, Malformed, Wanted};
+use crate::tensor::Tensor;
 
 /// The digest of the package that answered, where it came from a registry.
 const MODEL_DIGEST: HeaderName = HeaderName::from_static("twofold-model-digest");
@@ -28,11 +29,11 @@ pub(super) async fn infer(
     let model = front.catalog.model(&path.model, path.version.as_deref())?;
     let (parts, body) = request.into_parts();
     let json = extract::json_length(&parts.headers)?;
-    let body = extract::body(&front, &parts.headers, body).await?;
+    let body = extract::body(&front.bodies, &parts.headers, body).await?;
 
     let note = parts.extensions.get::<Note>().cloned().unwrap_or_default();
     let mut noted = Noted { inference: model.begin(), model: &model, note };
-    let answered = answer(&front, &model, &mut noted.inference, json, body).await;
+    let answered = answer(&front.bodies, &model, &mut noted.inference, json, body).await;
     noted.inference.finish(answered.is_ok());
     drop(noted);
     let mut response = match answered {
@@ -62,32 +63,31 @@ impl Drop for Noted<'_> {
 
 /// Reads the request, runs the model and writes the answer.
 async fn answer(
-    front: &Front,
-    model: &Model,
+    bodies: &Bodies,
+    model: &Arc<Model>,
     inference: &mut Inference<'_>,
     json: Option<usize>,
     body: Received,
 ) -> Result<(Bytes, Option<usize>), Error> {
-    let (request, tensors) = read(model, json, body)?;
+    let (reader, writer) = (Arc::clone(model), Arc::clone(model));
+    let (mut request, tensors) =
+        bodies.work(effort(json, body.len()), move || read(&reader, json, body)).await??;
     let names: Vec<&str> = request.outputs.iter().map(|wanted| wanted.name.as_str()).collect();
     let wanted = model.outputs(&names)?;
-    let outputs = inference.run(request.inputs, &wanted, tensors).await?;
+    let outputs = inference.run(std::mem::take(&mut request.inputs), &wanted, tensors).await?;
 
-    let specs = wanted.iter().filter_map(|&index| model.signature().outputs.get(index));
-    let raw = |position: usize| {
-        let wanted: Option<&Wanted> = request.outputs.get(position);
-        wanted.and_then(|wanted| wanted.binary).unwrap_or(request.binary)
-    };
-    let outputs = specs
-        .zip(outputs)
-        .enumerate()
-        .map(|(position, (spec, tensor))| (spec.name.as_str(), tensor, raw(position)))
-        .collect();
-    let answer = Answer { model: model.name(), version: model.version(), id: request.id.as_deref(), outputs };
-    let Encoded { body, json } = inference.write(|| answer.encode())?;
-    let mut held = front.body_memory.share();
+    let size = outputs.iter().map(|tensor| tensor.data().size()).sum();
+    let write = bodies.work(size, move || write(&writer, &request, &wanted, outputs));
+    let Encoded { body, json } = inference.write(write).await??;
+    let mut held = bodies.share();
     held.add(body.len())?;
     Ok((held.with(body), json))
+}
+
+/// The bytes of JSON that take as long to read as a body does. A raw tensor is copied.
+fn effort(json: Option<usize>, body: usize) -> usize {
+    let json = json.unwrap_or(body);
+    json.saturating_add(body.saturating_sub(json) / 16)
 }
 
 /// Parses a body, which is gone with that. Gives the share of memory that its tensors have instead.
@@ -98,6 +98,26 @@ fn read(model: &Model, json: Option<usize>, body: Received) -> Result<(protocol:
     };
     let tensors = request.inputs.iter().map(|(_, tensor)| tensor.data().size()).sum();
     Ok((request, body.replaced_by(tensors)?))
+}
+
+/// Writes the outputs that are wanted, each as it is asked for.
+fn write(
+    model: &Model,
+    request: &protocol::Request,
+    wanted: &[usize],
+    outputs: Vec<Tensor>,
+) -> Result<Encoded, Malformed> {
+    let specs = wanted.iter().filter_map(|&index| model.signature().outputs.get(index));
+    let raw = |position: usize| {
+        let wanted: Option<&Wanted> = request.outputs.get(position);
+        wanted.and_then(|wanted| wanted.binary).unwrap_or(request.binary)
+    };
+    let outputs = specs
+        .zip(outputs)
+        .enumerate()
+        .map(|(position, (spec, tensor))| (spec.name.as_str(), tensor, raw(position)))
+        .collect();
+    Answer { model: model.name(), version: model.version(), id: request.id.as_deref(), outputs }.encode()
 }
 
 fn reply(body: Bytes, json: Option<usize>) -> Response {

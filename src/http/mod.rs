@@ -1,17 +1,17 @@
 //! HTTP: every route and every layer on this page; handlers by the protocol's sections.
 
+mod bodies;
 mod error;
 mod extract;
 mod health;
 mod infer;
 mod layers;
-mod memory;
 mod metadata;
 mod openapi;
 mod repository;
 mod serve;
 
-pub use memory::BodyMemory;
+pub use bodies::Bodies;
 pub use serve::serve;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -36,10 +36,8 @@ pub struct Front {
     pub readiness: Readiness,
     /// Whether models may be loaded and unloaded by the repository API.
     pub admin: bool,
-    /// The largest body, in bytes, as it is sent and after decompression.
-    pub body_limit: usize,
-    /// What all bodies together may take.
-    pub body_memory: BodyMemory,
+    /// What bodies may take, and where they are worked on.
+    pub bodies: Bodies,
     /// Where this process runs.
     pub home: Home,
 }

@@ -12,7 +12,8 @@ use crate::protocol::repository::{Entry, check_load, only_ready};
 /// `POST /v2/repository/index`
 pub(super) async fn index(State(front): State<Front>, request: Request) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
-    let only_ready = only_ready(&extract::body(&front, &parts.headers, body).await?)?;
+    let body = extract::body(&front.bodies, &parts.headers, body).await?;
+    let only_ready = front.bodies.work(body.len(), move || only_ready(&body)).await??;
     let entries = front.catalog.index().into_iter();
     let index: Vec<Entry> = entries
         .filter(|entry| !only_ready || entry.state == StateName::Ready)
@@ -30,7 +31,8 @@ pub(super) async fn index(State(front): State<Front>, request: Request) -> Resul
 pub(super) async fn load(State(front): State<Front>, path: ModelPath, request: Request) -> Result<(), Error> {
     allowed(&front, "loading")?;
     let (parts, body) = request.into_parts();
-    check_load(&extract::body(&front, &parts.headers, body).await?)?;
+    let body = extract::body(&front.bodies, &parts.headers, body).await?;
+    front.bodies.work(body.len(), move || check_load(&body)).await??;
     change(front, path, Catalog::load).await
 }
 

@@ -10,6 +10,7 @@ mod encoding;
 mod health;
 mod hostile;
 mod infer;
+mod large;
 mod metadata;
 mod metrics;
 mod misbehaving;

@@ -11,7 +11,7 @@ use twofold::catalog::Catalog;
 use twofold::config::Home;
 use twofold::engine::pool::Pool;
 use twofold::engine::{Engine, InferError, Spread};
-use twofold::http::{BodyMemory, Front, Readiness, router};
+use twofold::http::{Bodies, Front, Readiness, router};
 use twofold::telemetry::Metrics;
 use twofold::tensor::{Datatype, Signature, Tensor, TensorSpec};
 
@@ -84,8 +84,7 @@ fn server(deadline: Duration, memory: usize) -> (Router, Arc<Gate>) {
         metrics,
         readiness: Readiness::default(),
         admin: false,
-        body_limit: 1024,
-        body_memory: BodyMemory::new(memory),
+        bodies: Bodies::new(1024, memory),
         home: Home::Local,
     };
     (router(&front), gate)

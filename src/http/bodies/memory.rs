@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 
-use super::error::Error;
+use crate::http::error::Error;
 
 /// Seconds until another try makes sense: bodies are gone as soon as they are read, or their time is over.
 const RETRY_AFTER: u64 = 1;
 
 /// What all requests together may hold of bodies.
 #[derive(Clone, Debug)]
-pub struct BodyMemory(Arc<Shared>);
+pub(super) struct Memory(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -23,9 +23,9 @@ struct Shared {
     allowed: usize,
 }
 
-impl BodyMemory {
+impl Memory {
     /// Room for so many bytes.
-    pub fn new(allowed: usize) -> Self {
+    pub(super) fn new(allowed: usize) -> Self {
         Self(Arc::new(Shared { held: AtomicUsize::new(0), allowed }))
     }
 
@@ -36,14 +36,14 @@ impl BodyMemory {
 }
 
 /// What one request holds. Given back when it is dropped.
-pub(super) struct Held {
+pub(in crate::http) struct Held {
     memory: Arc<Shared>,
     bytes: usize,
 }
 
 impl Held {
     /// Counts bytes that have come. Whoever is alone is never refused: the limit of one body is its only one.
-    pub(super) fn add(&mut self, bytes: usize) -> Result<(), Error> {
+    pub(in crate::http) fn add(&mut self, bytes: usize) -> Result<(), Error> {
         let Shared { held, allowed } = &*self.memory;
         let room = |held: usize| {
             let sum = held.saturating_add(bytes);
@@ -65,14 +65,14 @@ impl Held {
     }
 
     /// Gives back bytes that are gone.
-    pub(super) fn give_back(&mut self, bytes: usize) {
+    pub(in crate::http) fn give_back(&mut self, bytes: usize) {
         let bytes = bytes.min(self.bytes);
         self.bytes -= bytes;
         self.memory.held.fetch_sub(bytes, Relaxed);
     }
 
     /// Bytes that are counted until the last part of them is dropped, which is when it was written to the client.
-    pub(super) fn with(self, bytes: Vec<u8>) -> Bytes {
+    pub(in crate::http) fn with(self, bytes: Vec<u8>) -> Bytes {
         Bytes::from_owner(Counted { bytes, _held: self })
     }
 }
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn what_is_held_is_bounded_and_given_back() {
-        let memory = BodyMemory::new(100);
+        let memory = Memory::new(100);
         let (mut first, mut second) = (memory.share(), memory.share());
         first.add(60).unwrap();
         second.add(40).unwrap();
