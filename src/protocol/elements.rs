@@ -20,8 +20,8 @@ pub(super) fn read(cursor: &mut Cursor<'_>, datatype: Datatype, shape: Shape) ->
         Datatype::Int32 => Data::Int32(collect(cursor, &shape, integer(datatype))?),
         Datatype::Int64 => Data::Int64(collect(cursor, &shape, integer(datatype))?),
         Datatype::Fp16 => Data::Fp16(collect(cursor, &shape, binary16)?),
-        Datatype::Fp32 => Data::Fp32(gather(cursor, &shape, binary32, plain32)?),
-        Datatype::Fp64 => Data::Fp64(gather(cursor, &shape, binary64, plain64)?),
+        Datatype::Fp32 => Data::Fp32(gather(cursor, &shape, binary32, plain)?),
+        Datatype::Fp64 => Data::Fp64(gather(cursor, &shape, binary64, plain)?),
         Datatype::Bytes => Data::Bytes(strings(cursor, &shape)?),
     };
     Tensor::new(shape, data).map_err(|_| Malformed::new("data and shape differ"))
@@ -202,22 +202,8 @@ fn binary16(cursor: &mut Cursor<'_>) -> Read<f16> {
     if value.is_finite() { Ok(value) } else { Err(unfit(&decimal, Datatype::Fp16)) }
 }
 
-fn plain32(cursor: &mut Cursor<'_>, values: &mut Vec<f32>, room: usize) {
-    let length = number::plain(cursor.rest(), room, |value, _| {
-        let Some(value) = number::narrow(value).filter(|value| value.is_finite()) else { return false };
-        values.push(value);
-        true
-    });
-    cursor.advance(length);
-}
-
-fn plain64(cursor: &mut Cursor<'_>, values: &mut Vec<f64>, room: usize) {
-    let length = number::plain(cursor.rest(), room, |value, exact| {
-        if exact {
-            values.push(value);
-        }
-        exact
-    });
+fn plain<T: number::Real>(cursor: &mut Cursor<'_>, values: &mut Vec<T>, room: usize) {
+    let length = number::plain(cursor.rest(), values, room);
     cursor.advance(length);
 }
 

@@ -20,6 +20,9 @@ const DIGITS: usize = 19;
 /// Digits that surely fit an `i64`, which converts to binary64 in one instruction where a `u64` takes several.
 const PLAIN_DIGITS: usize = 18;
 
+/// A mantissa of as many digits has no room for another one.
+const MOST_BEFORE_A_DIGIT: u64 = 10_u64.pow(17);
+
 /// Reads the number at the start of `text`; gives it and its length, or `None` if there is none.
 #[inline]
 pub(super) fn scan(text: &[u8]) -> Option<(Decimal<'_>, usize)> {
@@ -63,14 +66,52 @@ pub(super) fn scan(text: &[u8]) -> Option<(Decimal<'_>, usize)> {
     Some((Decimal { text: text.get(..at)?, negative, mantissa, exponent, integer }, at))
 }
 
+/// What a decimal is read into.
+pub(super) trait Real: Sized {
+    /// The nearest to `integer`, of at most seven digits, divided by the power of ten of `places`, at most six.
+    fn short(integer: u64, places: usize, negative: bool) -> Self;
+
+    /// The nearest, where `value` is enough to tell: it is exactly the nearest binary64, or else within two units in its last
+    /// place.
+    fn of_binary64(value: f64, exact: bool) -> Option<Self>;
+}
+
+impl Real for f32 {
+    #[inline]
+    #[allow(clippy::cast_precision_loss)] // seven digits and all powers of ten up to the tenth are exact
+    fn short(integer: u64, places: usize, negative: bool) -> Self {
+        const POWERS: [f32; 8] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7];
+        let magnitude = integer.cast_signed() as f32 / POWERS.get(places & 7).unwrap_or(&f32::NAN);
+        Self::from_bits(magnitude.to_bits() | u32::from(negative) << 31)
+    }
+
+    #[inline]
+    fn of_binary64(value: f64, _: bool) -> Option<Self> {
+        narrow(value).filter(|value| value.is_finite())
+    }
+}
+
+impl Real for f64 {
+    #[inline]
+    #[allow(clippy::cast_precision_loss)] // as above
+    fn short(integer: u64, places: usize, negative: bool) -> Self {
+        let magnitude = integer.cast_signed() as f64 / POWERS.get(places & 7).unwrap_or(&f64::NAN);
+        Self::from_bits(magnitude.to_bits() | u64::from(negative) << 63)
+    }
+
+    #[inline]
+    fn of_binary64(value: f64, exact: bool) -> Option<Self> {
+        exact.then_some(value)
+    }
+}
+
 /// Reads what most elements are, as many as there are and at most `room`: numbers of at most 18 digits without an exponent, a
-/// comma behind each. `take` gets the value and whether it is exactly the nearest binary64; otherwise it is within two units
-/// in its last place. Gives the number of bytes read: whatever needs a closer look, and the last element, is left.
+/// comma behind each. Gives the number of bytes read: whatever needs a closer look, and the last element, is left.
 ///
 /// The position of each number follows from the one before, and that chain of steps is what limits the speed: so digits are
 /// found eight bytes at a time, signs and lengths are computed and not branched on, and nothing waits for a value.
 #[inline]
-pub(super) fn plain(text: &[u8], room: usize, mut take: impl FnMut(f64, bool) -> bool) -> usize {
+pub(super) fn plain<T: Real>(text: &[u8], values: &mut Vec<T>, room: usize) -> usize {
     let mut at = 0;
     // Elements are like the one before.
     let mut short = true;
@@ -82,54 +123,54 @@ pub(super) fn plain(text: &[u8], room: usize, mut take: impl FnMut(f64, bool) ->
             start += 1;
         }
         if short && let Some((value, end)) = short_one(text, start) {
-            if !take(value, true) {
-                break;
-            }
+            values.push(value);
             at = end + 1;
             continue;
         }
         let Some((value, exact, end)) = plain_one(text, start) else { break };
-        if text.get(end) != Some(&b',') || !take(value, exact) {
+        let Some(value) = T::of_binary64(value, exact).filter(|_| text.get(end) == Some(&b',')) else {
             break;
-        }
+        };
+        values.push(value);
         short = end - start < 8;
         at = end + 1;
     }
     at
 }
 
-/// One number that ends with a comma within eight bytes, as pixels and counts do, and where the comma is. It is exact.
+/// One number that ends with a comma within eight bytes, as pixels and counts do, and where the comma is.
 #[inline]
-#[allow(clippy::cast_precision_loss)] // seven digits at most
-fn short_one(text: &[u8], start: usize) -> Option<(f64, usize)> {
+fn short_one<T: Real>(text: &[u8], start: usize) -> Option<(T, usize)> {
     let chunk = eight(text, start)?;
-    let length = first_of(chunk ^ (EACH * u64::from(b',')));
-    if length == 8 {
-        return None;
-    }
-    let negative = chunk & 0xff == u64::from(b'-');
+    let digits = chunk ^ (EACH * 0x30);
+    // The high bits of those that are not digits. The first byte, perhaps a sign, is looked at below, and is not waited for. A
+    // point and a comma do not carry into the byte behind them; whatever else does is refused.
+    let others = (digits.wrapping_add(EACH * 0x76) | digits) & (EACH * 0x80) & !0xff;
+    let byte = |others: u64| (others.trailing_zeros() & !7 & 63) as usize;
+    let is = |at: usize, byte: u8| (chunk >> at) & 0xff == u64::from(byte);
+
+    let negative = is(0, b'-');
     let sign = usize::from(negative);
-    // Without the sign, and zeros behind the number.
-    let (digits, count) = (chunk >> (8 * sign), length.checked_sub(sign)?);
-    let digits = (digits & below(count)) | ((EACH * 0x30) & !below(count));
-    let others = not_digits(digits);
-    let (whole, magnitude) = if others == 0 {
-        (count, integer_of(digits, count) as f64)
+    let leading = (digits >> (8 * sign)) & 0xff;
+    // All positions are in bits from here on.
+    let point = byte(others);
+    let digits = digits & !(0xff & 0_u64.wrapping_sub(u64::from(negative)));
+    let (joined, last, end) = if is(point, b',') {
+        (digits, point, point)
     } else {
-        let whole = others.trailing_zeros() as usize / 8;
-        let fraction = count.checked_sub(whole + 1)?;
-        let is_point = (digits >> (8 * whole)) & 0xff == u64::from(b'.');
-        if others & (others - 1) != 0 || !is_point || fraction == 0 {
+        let end = byte(others & others.wrapping_sub(1));
+        if !is(point, b'.') || !is(end, b',') || end <= point + 8 {
             return None;
         }
+        let whole = (1 << point) - 1;
         // The digits behind the point move to its place.
-        let digits = (digits & below(whole)) | ((digits >> (8 * whole) >> 8) << (8 * whole));
-        (whole, integer_of(digits, whole + fraction) as f64 / POWERS.get(fraction)?)
+        ((digits & whole) | ((digits >> 8) & !whole), end - 8, end)
     };
-    if whole == 0 || (whole > 1 && digits & 0xff == u64::from(b'0')) {
+    if leading > 9 || (leading == 0 && point > 8 * sign + 8) {
         return None;
     }
-    Some((f64::from_bits(magnitude.to_bits() | u64::from(negative) << 63), start + length))
+    let integer = integer_of_all(joined << (64 - last));
+    Some((T::short(integer, (last - point) / 8, negative), start + end / 8))
 }
 
 /// One number, whether it is exact, and where it ends.
@@ -167,13 +208,18 @@ fn plain_one(text: &[u8], start: usize) -> Option<(f64, bool, usize)> {
         end += 1 + fraction;
         mantissa = mantissa * TENS.get(high_digits)? + integer_of(high, high_digits);
         mantissa = mantissa.wrapping_mul(*TENS.get(low_digits)?).wrapping_add(integer_of(low, low_digits));
+        // A zero in front of the point is no digit of the mantissa. Zeros behind it are none either, but are rarely many.
+        let zero = usize::from(whole == 1 && first == 0);
+        if fraction == 0 || whole - zero + fraction > PLAIN_DIGITS {
+            return None;
+        }
         while let Some(digit) = digit(text, end) {
-            mantissa = mantissa.wrapping_mul(10).wrapping_add(digit);
+            if mantissa >= MOST_BEFORE_A_DIGIT {
+                return None;
+            }
+            mantissa = mantissa * 10 + digit;
             end += 1;
             fraction += 1;
-        }
-        if fraction == 0 || whole + fraction > PLAIN_DIGITS {
-            return None;
         }
         exact = mantissa <= 1 << 53;
         magnitude = mantissa.cast_signed() as f64 / POWERS.get(fraction)?;
@@ -191,27 +237,6 @@ fn eight(text: &[u8], at: usize) -> Option<u64> {
 /// A byte's value times this is that value in each of eight bytes.
 const EACH: u64 = 0x0101_0101_0101_0101;
 
-/// Which of eight bytes is the first that is zero; 8 if none is.
-#[inline]
-fn first_of(chunk: u64) -> usize {
-    // A borrow reaches only bytes behind the first of those.
-    (chunk.wrapping_sub(EACH) & !chunk & (EACH * 0x80)).trailing_zeros() as usize / 8
-}
-
-/// The bits of the first `count` of eight bytes, of which there are less than eight.
-#[inline]
-fn below(count: usize) -> u64 {
-    (1 << (8 * count)) - 1
-}
-
-/// The high bits of those of eight bytes that are not digits.
-#[inline]
-fn not_digits(chunk: u64) -> u64 {
-    let digits = chunk ^ (EACH * 0x30);
-    // Without the high bits no byte carries into the next.
-    ((digits & (EACH * 0x7f)).wrapping_add(EACH * 0x76) | digits) & (EACH * 0x80)
-}
-
 /// How many of eight bytes are digits before the first that is not.
 #[inline]
 fn leading_digits(chunk: u64) -> usize {
@@ -226,7 +251,12 @@ fn leading_digits(chunk: u64) -> usize {
 fn integer_of(chunk: u64, digits: usize) -> u64 {
     // As leading zeros in front of them: by halves, since a shift by all 64 bits is none.
     let half = 32 - 4 * digits;
-    let digits = (chunk << half << half) & 0x0f0f_0f0f_0f0f_0f0f;
+    integer_of_all((chunk << half << half) & 0x0f0f_0f0f_0f0f_0f0f)
+}
+
+/// The integer of eight digits, the first of them in the lowest byte.
+#[inline]
+fn integer_of_all(digits: u64) -> u64 {
     // Neighbours are joined: digits to pairs, pairs to fours, fours to eight.
     let pairs = (digits.wrapping_mul(10 << 8 | 1) >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs.wrapping_mul(100 << 16 | 1) >> 16) & 0x0000_ffff_0000_ffff;
