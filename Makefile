@@ -3,9 +3,23 @@
 KUBECONFIG = target/kind.kubeconfig
 LOAD_IMAGE = kind load docker-image --name twofold
 
-.PHONY: help image push cluster deploy e2e lint clean sam-build lambda-check sam-deploy smoke merge
+.PHONY: help server-check registry-check zoo-check image push cluster deploy e2e lint clean sam-build lambda-check sam-deploy smoke merge
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 21
+
+server-check: ## stock clients, connections of all kinds, and models that come and go, against the release server
+	cargo build --locked --release --bins
+	tests/clients/run
+	tests/connections/run
+	cargo test --locked --test churn -- --ignored --nocapture
+
+registry-check: ## packages from registries that do all that registries do, by the release binaries; as root, or by sudo
+	tests/registry/run
+
+zoo-check: ## compare the tabular engine with ONNX Runtime on every model of the zoo
+	python3 -m venv target/python
+	target/python/bin/pip install --quiet --disable-pip-version-check --requirement models/zoo/requirements.txt
+	PYTHON=target/python/bin/python models/zoo/compare
 
 image: ## build the container's image, twofold:dev
 	k8s/image
