@@ -17,11 +17,12 @@ pub(in crate::engine) struct Attribute {
     pub(in crate::engine) strings: Strings,
 }
 
-/// A list of integers. A forest has them by the million, and what costs most is the memory that they are written to: so here they
-/// are bytes before the first that is none, and have 32 bits before the first that needs more.
+/// A list of integers. A forest has them by the million, and what costs most is the memory that they are written to: so each is as
+/// wide as the widest up to it needs: here are first bytes, then those of 16 bits, of 32 and of 64.
 #[derive(Clone, Debug, Default)]
 pub(in crate::engine) struct Integers {
     bytes: Vec<u8>,
+    short: Vec<u16>,
     narrow: Vec<i32>,
     wide: Vec<i64>,
 }
@@ -31,7 +32,7 @@ pub(in crate::engine) struct Integers {
 pub(in crate::engine) struct Strings {
     words: Vec<Bytes>,
     /// Of each element, which of the words it is.
-    elements: Vec<u32>,
+    elements: Integers,
 }
 
 /// Words that an element may be one of.
@@ -102,35 +103,46 @@ impl Message for Attribute {
 
 impl Integers {
     pub(in crate::engine) const fn new() -> Self {
-        Self { bytes: Vec::new(), narrow: Vec::new(), wide: Vec::new() }
+        Self { bytes: Vec::new(), short: Vec::new(), narrow: Vec::new(), wide: Vec::new() }
     }
 
     pub(in crate::engine) fn len(&self) -> usize {
-        self.bytes.len() + self.narrow.len() + self.wide.len()
+        self.bytes.len() + self.short.len() + self.narrow.len() + self.wide.len()
     }
 
     #[inline]
     pub(in crate::engine) fn get(&self, place: usize) -> Option<i64> {
-        let Some(behind) = place.checked_sub(self.bytes.len()) else {
-            return self.bytes.get(place).copied().map(i64::from);
-        };
-        match self.narrow.get(behind) {
+        if let Some(&value) = self.bytes.get(place) {
+            return Some(value.into());
+        }
+        let place = place - self.bytes.len();
+        if let Some(&value) = self.short.get(place) {
+            return Some(value.into());
+        }
+        let place = place - self.short.len();
+        match self.narrow.get(place) {
             Some(&value) => Some(value.into()),
-            None => self.wide.get(behind - self.narrow.len()).copied(),
+            None => self.wide.get(place - self.narrow.len()).copied(),
         }
     }
 
     pub(in crate::engine) fn iter(&self) -> impl Iterator<Item = i64> + Clone {
         let bytes = self.bytes.iter().copied().map(i64::from);
-        bytes.chain(self.narrow.iter().copied().map(i64::from)).chain(self.wide.iter().copied())
+        let short = self.short.iter().copied().map(i64::from);
+        let narrow = self.narrow.iter().copied().map(i64::from);
+        bytes.chain(short).chain(narrow).chain(self.wide.iter().copied())
     }
 
     fn push(&mut self, value: i64) {
-        let is_byte = self.narrow.is_empty() && self.wide.is_empty();
         if let Ok(byte) = u8::try_from(value)
-            && is_byte
+            && self.len() == self.bytes.len()
         {
             self.bytes.push(byte);
+        } else if let Ok(short) = u16::try_from(value)
+            && self.narrow.is_empty()
+            && self.wide.is_empty()
+        {
+            self.short.push(short);
         } else if let Ok(narrow) = i32::try_from(value)
             && self.wide.is_empty()
         {
@@ -145,7 +157,7 @@ impl Integers {
         const FOUR: u64 = u64::from_le_bytes([INT, 0, INT, 0, INT, 0, INT, 0]);
         const REST: u64 = u64::from_le_bytes([0, 0x7f, 0, 0x7f, 0, 0x7f, 0, 0x7f]);
         let mut rest = bytes;
-        if self.narrow.is_empty() && self.wide.is_empty() {
+        if self.len() == self.bytes.len() {
             // Four of one byte each, and again: a tree's number, a feature, a class.
             while let Some((four, next)) = rest.split_first_chunk()
                 && u64::from_le_bytes(*four) & !REST == FOUR
@@ -155,23 +167,34 @@ impl Integers {
                 rest = next;
             }
         }
-        while self.wide.is_empty() {
-            let (value, next) = match rest {
-                [INT, a @ ..0x80, next @ ..] => (i32::from(*a), next),
-                [INT, a, b @ ..0x80, next @ ..] => (i32::from(a & 0x7f) | i32::from(*b) << 7, next),
-                [INT, a, b, c @ ..0x80, next @ ..] => {
-                    (i32::from(a & 0x7f) | i32::from(b & 0x7f) << 7 | i32::from(*c) << 14, next)
-                }
-                _ => break,
-            };
-            match u8::try_from(value) {
-                Ok(byte) if self.narrow.is_empty() => self.bytes.push(byte),
-                _ => self.narrow.push(value),
-            }
+        while let Some((value, next)) = small(rest) {
+            self.push(value.into());
             rest = next;
+            // Nearly all of a list that has left the bytes behind: what is asked for each is only whether it fits.
+            if !self.short.is_empty() && self.narrow.is_empty() && self.wide.is_empty() {
+                while let Some((value, next)) = small(rest)
+                    && let Ok(short) = u16::try_from(value)
+                {
+                    self.short.push(short);
+                    rest = next;
+                }
+            }
         }
         bytes.len() - rest.len()
     }
+}
+
+/// An element of at most three bytes, and what is behind it.
+#[inline]
+fn small(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    Some(match bytes {
+        [INT, a @ ..0x80, next @ ..] => (u32::from(*a), next),
+        [INT, a, b @ ..0x80, next @ ..] => (u32::from(a & 0x7f) | u32::from(*b) << 7, next),
+        [INT, a, b, c @ ..0x80, next @ ..] => {
+            (u32::from(a & 0x7f) | u32::from(b & 0x7f) << 7 | u32::from(*c) << 14, next)
+        }
+        _ => return None,
+    })
 }
 
 impl FromIterator<i64> for Integers {
@@ -190,7 +213,7 @@ impl PartialEq for Integers {
 
 impl Strings {
     pub(in crate::engine) fn iter(&self) -> impl Iterator<Item = &Bytes> + Clone {
-        self.elements.iter().filter_map(|&word| self.words.get(word as usize))
+        self.elements.iter().filter_map(|word| self.words.get(usize::try_from(word).ok()?))
     }
 
     /// What becomes of each element, of which equal ones are asked for once; or the first that nothing becomes of, with its place.
@@ -207,7 +230,10 @@ impl Strings {
         let words: Vec<T> = words.into_iter().flatten().collect();
         let Some(&first) = words.first() else { return Ok(Vec::new()) };
         // The length is known ahead, since nothing is left out: an element is always one of the words.
-        Ok(self.elements.iter().map(|&word| words.get(word as usize).copied().unwrap_or(first)).collect())
+        let of = |word: i64| usize::try_from(word).ok().and_then(|word| words.get(word)).copied();
+        let mut mapped = Vec::with_capacity(self.elements.len());
+        mapped.extend(self.elements.iter().map(|word| of(word).unwrap_or(first)));
+        Ok(mapped)
     }
 
     fn push(&mut self, text: Bytes) {
@@ -216,8 +242,7 @@ impl Strings {
         if known.is_none() {
             self.words.push(text);
         }
-        // A file has less than 2^31 bytes, and an element two at least.
-        self.elements.push(u32::try_from(word).unwrap_or(u32::MAX));
+        self.elements.push(i64::try_from(word).unwrap_or(i64::MAX));
     }
 
     /// Reads elements for as long as they are short, whole and among the first words. Gives the number of bytes read.

@@ -198,7 +198,13 @@ const LEAF: u32 = 1 << 31;
 
 impl<T: Threshold> Builder<T> {
     pub(super) fn new() -> Self {
-        Self { nodes: Vec::new(), roots: Vec::new(), leaves: 0, columns: 0, tracks_missing: false }
+        Self::with_capacity(0)
+    }
+
+    /// Has room for so many nodes: a forest that outgrows it again and again is copied each time.
+    pub(super) fn with_capacity(nodes: usize) -> Self {
+        let nodes = Vec::with_capacity(nodes);
+        Self { nodes, roots: Vec::new(), leaves: 0, columns: 0, tracks_missing: false }
     }
 
     /// Adds the test `x <= threshold` at some ends; NaN goes to the first child if `nan_first`, else to the second.

@@ -184,7 +184,8 @@ impl Index {
 fn regular(trees: &Integers, nodes: &Integers) -> Option<(Vec<Run>, HashMap<i64, Run>)> {
     let (mut runs, mut by_tree) = (Vec::new(), HashMap::new());
     let mut last: Option<(i64, Run)> = None;
-    for (place, (tree, node)) in (0_u32..).zip(trees.iter().zip(nodes.iter())) {
+    for at in 0..nodes.len() {
+        let (place, tree, node) = (u32::try_from(at).ok()?, trees.get(at)?, nodes.get(at)?);
         match &mut last {
             Some((known, run)) if *known == tree => {
                 if node != i64::from(run.count) {
@@ -247,7 +248,10 @@ impl Parents {
 /// Builds trees whose roots are their first nodes and whose nodes have one parent each, as nearly all do: as they are walked through
 /// nothing has to be remembered but which nodes were met. `None` where a tree is another, or a test needs several nodes.
 fn build_plain<T: Threshold>(lists: &Lists<'_, T>, runs: &[Run]) -> Fallible<Option<(Builder<T>, Vec<u32>)>> {
-    let (mut builder, mut order) = (Builder::new(), Vec::new());
+    // The places exist: to make room for as many is no claim of the file's.
+    let leaves = lists.modes.iter().filter(|&&mode| mode == Mode::Leaf).count();
+    let mut builder = Builder::with_capacity(lists.modes.len() - leaves);
+    let mut order = Vec::with_capacity(leaves);
     let mut met = Vec::new();
     let mut open = Vec::new();
     for &Run { first, count } in runs {
