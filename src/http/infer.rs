@@ -77,10 +77,12 @@ async fn answer(
     let outputs = inference.run(std::mem::take(&mut request.inputs), &wanted, tensors).await?;
 
     let size = outputs.iter().map(|tensor| tensor.data().size()).sum();
+    let mut held = bodies.share();
+    held.add(size)?;
     let write = bodies.work(size, move || write(&writer, &request, &wanted, outputs));
     let Encoded { body, json } = inference.write(write).await??;
-    let mut held = bodies.share();
     held.add(body.len())?;
+    held.give_back(size);
     Ok((held.with(body), json))
 }
 
