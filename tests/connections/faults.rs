@@ -198,3 +198,47 @@ async fn requests_broken_off_anywhere_cost_nobody_else_anything() {
     let in_flight = metrics.body.lines().find(|line| line.starts_with("twofold_requests_in_flight "));
     assert_eq!(in_flight, Some("twofold_requests_in_flight 0"), "{}", metrics.body);
 }
+
+/// One request to the model that makes as many numbers as it is told. Gives the answer.
+async fn hungry(address: SocketAddr, count: u64) -> Answer {
+    let body =
+        format!(r#"{{"inputs":[{{"name":"count","shape":[1],"datatype":"INT64","data":[{count}]}}]}}"#);
+    let length = body.len();
+    let request =
+        format!("POST /v2/models/hungry/infer HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}");
+    Client::connect(address).await.ask(&request).await
+}
+
+#[tokio::test]
+#[ignore = "takes 2 GB of memory: tests/connections/run"]
+async fn a_model_that_takes_gigabytes_leaves_nothing_behind() {
+    let server = Process::start(&["--models=dir:tests/models/hungry", "--log=warn"], None);
+    assert_eq!(hungry(server.address, 1 << 10).await.status, 200);
+    let (before, server) = (server.resident(), &server);
+    let largest = AtomicUsize::new(0);
+    let done = AtomicBool::new(false);
+    let watch = async {
+        while !done.load(Ordering::SeqCst) {
+            largest.fetch_max(server.resident(), Ordering::SeqCst);
+            assert_eq!(Client::connect(server.address).await.ask(LIVE).await.status, 200);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let ask = async {
+        let answer = hungry(server.address, 1 << 29).await;
+        done.store(true, Ordering::SeqCst);
+        answer
+    };
+    let (answer, ()) = tokio::join!(ask, watch);
+    let (largest, after) = (largest.into_inner(), server.resident());
+    println!(
+        "resident memory, MiB: {before} before, {largest} with 2 GiB asked for, {after} after: {answer:?}"
+    );
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(largest > 2048, "the 2 GiB were never there: {largest}");
+    assert!(after < before + 64, "{before} MiB became {after}");
+
+    let answer = hungry(server.address, 1 << 60).await;
+    assert!(answer.status == 400 && answer.body.contains("input 'count'"), "{answer:?}");
+    assert_eq!(hungry(server.address, 1 << 10).await.status, 200);
+}

@@ -5,6 +5,7 @@
 
 repository/       small models, several versions of one among them, and one per datatype of the protocol that passes it through
 heavy/            a model that takes tens of milliseconds
+hungry/           a model that takes as much memory as it is asked to
 partly_broken/    one good model among broken ones
 """
 
@@ -107,6 +108,16 @@ def heavy():
     )
 
 
+def hungry():
+    """Makes as many ones as it is told, and adds them up."""
+    one = numpy_helper.from_array(np.array([1], dtype=np.float32), "one")
+    nodes = [
+        helper.make_node("ConstantOfShape", ["count"], ["ones"], name="ones", value=one),
+        helper.make_node("ReduceMax", ["ones"], ["y"], name="largest", keepdims=0),
+    ]
+    return model(nodes, [value("count", TensorProto.INT64, [1])], [value("y", TensorProto.FLOAT, [])])
+
+
 def unsupported():
     """Two operators that rten lacks, one of them in a subgraph."""
     branch = helper.make_graph(
@@ -159,6 +170,7 @@ def files():
         "repository/mixed/1/model.onnx": mixed(),
         "repository/by_zero/1/model.onnx": by_zero(),
         "heavy/model.onnx": heavy(),
+        "hungry/model.onnx": hungry(),
         "partly_broken/good/model.onnx": good,
         "partly_broken/truncated/model.onnx": good[: len(good) // 2],
         "partly_broken/not_onnx/model.onnx": b"this is a text, not a model\n",
