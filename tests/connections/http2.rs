@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use crate::client::PATIENCE;
+use crate::client::{MOMENT, PATIENCE};
 use crate::house::House;
 
 type Sender = http2::SendRequest<Empty<Bytes>>;
@@ -57,4 +57,38 @@ async fn an_answer_that_is_not_taken_ends_its_connection_whatever_else_moves_on_
     assert!(since.elapsed() >= TIMEOUT, "{:?}", since.elapsed());
     assert!(connection.await.unwrap().is_err());
     drop(stalled);
+}
+
+#[tokio::test]
+async fn a_head_beyond_its_limit_is_refused_and_its_connection_goes_on() {
+    let house = House::open(&[], PATIENCE).await;
+    let (mut sender, _connection) = http2(&house).await;
+    let with = |length: usize| {
+        let mut request = request("/v2/health/live");
+        request.headers_mut().insert("x", "y".repeat(length).parse().unwrap());
+        request
+    };
+    assert_eq!(sender.send_request(with(60_000)).await.unwrap().status(), StatusCode::OK);
+    sender.ready().await.unwrap();
+    let refused = sender.send_request(with(70_000)).await;
+    assert!(
+        refused.as_ref().is_ok_and(|answer| answer.status() == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+        "{refused:?}"
+    );
+    assert_eq!(get(&mut sender, "/v2/health/live").await.unwrap().0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_connection_works_on_a_hundred_requests_at_once() {
+    let house = House::open(&[], PATIENCE).await;
+    let (mut sender, _connection) = http2(&house).await;
+    assert_eq!(get(&mut sender, "/v2/health/live").await.unwrap().0, StatusCode::OK);
+    let requests: Vec<_> = (0..150).map(|_| tokio::spawn(sender.send_request(request("/held")))).collect();
+    house.holds(100).await;
+    tokio::time::sleep(MOMENT).await;
+    house.holds(100).await;
+    house.gate.add_permits(requests.len());
+    for request in requests {
+        assert_eq!(request.await.unwrap().unwrap().status(), StatusCode::OK);
+    }
 }
