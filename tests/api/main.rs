@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod client;
+mod held;
 
 mod administration;
 mod binary;
@@ -10,6 +11,7 @@ mod encoding;
 mod health;
 mod hostile;
 mod infer;
+mod loading;
 mod metadata;
 mod metrics;
 mod misbehaving;

@@ -1,72 +1,16 @@
 //! A model that is saturated: who is refused, who is not, and how.
 
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
-use twofold::catalog::Catalog;
-use twofold::config::Home;
-use twofold::engine::pool::Pool;
-use twofold::engine::{Engine, InferError, Spread};
-use twofold::http::{BodyMemory, Front, Readiness, router};
-use twofold::telemetry::Metrics;
-use twofold::tensor::{Datatype, Signature, Tensor, TensorSpec};
+use twofold::tensor::Datatype;
 
 use crate::client::{Answer, send};
-
-/// Computes until it is let go. It refuses to be measured, so that it is taken for heavy.
-struct Held {
-    signature: Signature,
-    gate: Arc<Gate>,
-}
-
-#[derive(Default)]
-struct Gate {
-    state: Mutex<(usize, bool)>,
-    changed: Condvar,
-}
-
-impl Gate {
-    fn enter(&self) {
-        let mut state = self.state.lock().unwrap();
-        state.0 += 1;
-        self.changed.notify_all();
-        let _open = self.changed.wait_while(state, |state| !state.1).unwrap();
-    }
-
-    fn wait_for(&self, entered: usize) {
-        let state = self.state.lock().unwrap();
-        let _entered = self.changed.wait_while(state, |state| state.0 < entered).unwrap();
-    }
-
-    fn open(&self) -> usize {
-        let mut state = self.state.lock().unwrap();
-        state.1 = true;
-        self.changed.notify_all();
-        state.0
-    }
-}
-
-impl Engine for Held {
-    fn name(&self) -> &'static str {
-        "held"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn infer(&self, inputs: Vec<Tensor>, _outputs: &[usize], _: Spread) -> Result<Vec<Tensor>, InferError> {
-        if inputs[0].data() == &twofold::tensor::Data::Int8(vec![0]) {
-            return Err(InferError::input("not measured"));
-        }
-        self.gate.enter();
-        Ok(inputs)
-    }
-}
+use crate::held::{Gate, Held, house};
 
 /// Memory for all bodies that no test fills.
 const AMPLE: usize = 1 << 20;
@@ -74,21 +18,9 @@ const AMPLE: usize = 1 << 20;
 /// One compute thread, two places in the queue.
 fn server(deadline: Duration, memory: usize) -> (Router, Arc<Gate>) {
     let gate = Arc::new(Gate::default());
-    let spec = |name: &str| TensorSpec::new(name, Datatype::Int8, [-1]);
-    let signature = Signature { inputs: vec![spec("x")], outputs: vec![spec("y")] };
-    let metrics = Metrics::new(Home::Local);
-    let catalog = Arc::new(Catalog::new(metrics.clone(), Pool::new(1, 2), deadline));
-    catalog.enter("held", 1, Arc::new(Held { signature, gate: Arc::clone(&gate) }));
-    let front = Front {
-        catalog,
-        metrics,
-        readiness: Readiness::default(),
-        admin: false,
-        body_limit: 1024,
-        body_memory: BodyMemory::new(memory),
-        home: Home::Local,
-    };
-    (router(&front), gate)
+    let (catalog, router) = house(deadline, memory, false);
+    catalog.enter("held", 1, Held::new(Datatype::Int8, &gate));
+    (router, gate)
 }
 
 /// 400 bytes of a tensor, twice as many of JSON.
@@ -130,8 +62,7 @@ async fn queued(router: &Router) -> (u64, f64) {
 /// Sends one request that computes and two that wait.
 async fn fill(router: &Router, gate: &Arc<Gate>) -> Vec<tokio::task::JoinHandle<Answer>> {
     let mut sent = vec![tokio::spawn(infer(router))];
-    let entered = Arc::clone(gate);
-    tokio::task::spawn_blocking(move || entered.wait_for(1)).await.unwrap();
+    gate.has(1).await;
     for _ in 0..2 {
         let mut waiting = Box::pin(infer(router));
         // Polled once, a request goes all the way to the queue.
