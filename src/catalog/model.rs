@@ -41,10 +41,6 @@ pub(super) struct Compute {
     pub(super) deadline: Duration,
 }
 
-/// What is expected to take no longer is run on the thread that holds the request: a hand-over costs tens of microseconds,
-/// and the others behind that thread hardly notice.
-const INLINE: Duration = Duration::from_micros(200);
-
 impl Model {
     pub(super) fn new(
         said: Said,
@@ -186,7 +182,8 @@ impl Inference<'_> {
         kept: impl Send + 'static,
     ) -> Result<Vec<Tensor>, Error> {
         let Model { name, engine, cost, compute, lane, metrics, .. } = self.model;
-        let outputs = if cost.is_some_and(|cost| cost.estimate(&inputs) <= INLINE) {
+        let sized = cost.as_ref().map(|cost| (cost, cost.size(&inputs)));
+        let outputs = if sized.is_some_and(|(cost, size)| cost.is_small(size)) {
             let started = Instant::now();
             let outputs = engine::infer(&**engine, inputs, wanted, Spread::One);
             self.times.compute = started.elapsed();
@@ -209,6 +206,9 @@ impl Inference<'_> {
             self.times.compute = computed;
             outputs
         };
+        if let Some((cost, size)) = sized {
+            cost.observe(size, self.times.compute);
+        }
         metrics.compute().observe(self.times.compute);
         Ok(outputs?)
     }

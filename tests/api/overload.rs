@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::http::Request;
 use twofold::tensor::Datatype;
 
-use crate::client::{Answer, send};
+use crate::client::{Answer, send, start};
 use crate::held::{Gate, Held, house};
 
 /// Memory for all bodies that no test fills.
@@ -217,4 +217,43 @@ async fn the_log_tells_how_long_it_waited_in_vain() {
     assert!(hung_up.is_err());
     assert!(log.queued("hung-up", 499) >= 10_000);
     gate.open();
+}
+
+/// How many requests to this model were computed, and how many of them on a compute thread.
+async fn computed(router: &Router) -> (u64, u64) {
+    let metrics = get(router, "/metrics").await;
+    let count = |name: &str| {
+        let series = format!(r#"twofold_{name}_duration_seconds_count{{model="by_value",version="1"}} "#);
+        let line = metrics.text().lines().find_map(|line| line.strip_prefix(&series));
+        line.unwrap_or_else(|| panic!("no {series} in {}", metrics.text())).parse().unwrap()
+    };
+    (count("inference"), count("queue"))
+}
+
+#[tokio::test]
+async fn a_model_that_was_measured_to_be_cheaper_than_it_is_leaves_the_threads_of_requests() {
+    let router = start(&["--models", "dir:tests/models/by_value"]);
+    let infer = async |size: usize, times: u64| {
+        let body = format!(
+            r#"{{"inputs":[{{"name":"size","shape":[2],"datatype":"INT64","data":[{size},{size}]}}]}}"#
+        );
+        let before = computed(&router).await;
+        for _ in 0..times {
+            let request = Request::post("/v2/models/by_value/infer").body(Body::from(body.clone())).unwrap();
+            let answer = send(router.clone(), request).await;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+        }
+        let after = computed(&router).await;
+        assert_eq!(after.0 - before.0, times);
+        after.1 - before.1
+    };
+    assert_eq!(infer(0, 10).await, 0, "nothing to compute, and handed over all the same");
+    let handed_over = infer(200, 20).await;
+    assert!((16..20).contains(&handed_over), "{handed_over} of 20 that take milliseconds were handed over");
+    assert_eq!(infer(200, 20).await, 20);
+    let handed_over = infer(0, 2000).await;
+    assert!(
+        (1..900).contains(&handed_over),
+        "{handed_over} of 2000 were handed over long after the last slow one"
+    );
 }

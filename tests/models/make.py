@@ -5,6 +5,7 @@
 
 repository/       small models, several versions of one among them, and one per datatype of the protocol that passes it through
 heavy/            a model that takes tens of milliseconds
+by_value/         a model whose values, and not its shapes, say how long it takes
 partly_broken/    one good model among broken ones
 """
 
@@ -107,6 +108,16 @@ def heavy():
     )
 
 
+def by_value():
+    """Multiplies matrices of as many rows and columns as it is told: nothing for zeros, with which a model is measured."""
+    nodes = [
+        helper.make_node("ConstantOfShape", ["size"], ["zeros"], name="zeros"),
+        helper.make_node("MatMul", ["zeros", "zeros"], ["product"], name="product"),
+        helper.make_node("ReduceSum", ["product"], ["y"], name="sum", keepdims=0),
+    ]
+    return model(nodes, [value("size", TensorProto.INT64, [2])], [value("y", TensorProto.FLOAT, [])])
+
+
 def unsupported():
     """Two operators that rten lacks, one of them in a subgraph."""
     branch = helper.make_graph(
@@ -159,6 +170,7 @@ def files():
         "repository/mixed/1/model.onnx": mixed(),
         "repository/by_zero/1/model.onnx": by_zero(),
         "heavy/model.onnx": heavy(),
+        "by_value/model.onnx": by_value(),
         "partly_broken/good/model.onnx": good,
         "partly_broken/truncated/model.onnx": good[: len(good) // 2],
         "partly_broken/not_onnx/model.onnx": b"this is a text, not a model\n",
