@@ -51,7 +51,8 @@ impl Model {
     ) -> Self {
         let Said { name, version, description, digest } = said;
         let (version, counters) = (version.to_string(), Counters::default());
-        let (cost, lane) = (Cost::measure(&*engine), compute.pool.lane());
+        let cost = Cost::measure(&*engine);
+        let lane = compute.pool.lane(cost.as_ref().map_or(Duration::ZERO, Cost::smallest));
         Self { name, version, description, digest, signature, engine, cost, compute, lane, counters, metrics }
     }
 

@@ -73,6 +73,11 @@ impl Cost {
         Self { measured: nanos(time), elements: elements.max(1), observed: AtomicU64::new(0) }
     }
 
+    /// What the smallest request should take.
+    pub fn smallest(&self) -> Duration {
+        self.estimate(Size(1))
+    }
+
     /// The size of a request with these inputs.
     pub fn size(&self, inputs: &[Tensor]) -> Size {
         Size((elements(inputs).div_ceil(self.elements) as u64).max(1))
