@@ -191,8 +191,9 @@ impl Inference<'_> {
             drop(kept);
             outputs
         } else {
-            let (engine, wanted) = (Arc::clone(engine), wanted.to_vec());
+            let (engine, wanted, waiting) = (Arc::clone(engine), wanted.to_vec(), metrics.wait());
             let work = move || {
+                drop(waiting);
                 let started = Instant::now();
                 let outputs = engine::infer(&*engine, inputs, &wanted, Spread::All);
                 drop(kept);

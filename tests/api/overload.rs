@@ -76,8 +76,12 @@ async fn fill(router: &Router, gate: &Arc<Gate>) -> Vec<tokio::task::JoinHandle<
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_is_429_with_retry_after_and_health_answers_meanwhile() {
     let (router, gate) = server(Duration::from_secs(20), AMPLE);
+    let waiting = async || series::<u64>(&router, "twofold_requests_waiting", "").await;
+    assert_eq!(waiting().await, 0);
     let sent = fill(&router, &gate).await;
+    assert_eq!(waiting().await, 2, "one of three is computed");
     let refused = infer(&router).await;
+    assert_eq!(waiting().await, 2);
     assert_eq!(refused.error(), (429, "model 'held': the queue is full; try again in 1 s".into()));
     assert_eq!(refused.header("retry-after"), Some("1"));
     assert_eq!(get(&router, "/v2/health/ready").await.status, 200);
@@ -87,6 +91,7 @@ async fn a_full_queue_is_429_with_retry_after_and_health_answers_meanwhile() {
     for answer in sent {
         assert_eq!(answer.await.unwrap().status, 200);
     }
+    assert_eq!(waiting().await, 0);
     assert_eq!(infer(&router).await.status, 200);
     assert_eq!((ended(&router, "overload").await, ended(&router, "refused").await), (1, 0));
     let stats = get(&router, "/v2/models/held/stats").await.json();
@@ -146,6 +151,7 @@ async fn a_client_that_hung_up_is_counted_as_499_and_gives_its_place_back() {
         hung_up.abort();
         assert!(hung_up.await.unwrap_err().is_cancelled());
     }
+    assert_eq!(series::<u64>(&router, "twofold_requests_waiting", "").await, 0);
     let mut waiting = Box::pin(infer(&router));
     assert!(
         tokio::time::timeout(Duration::from_millis(50), &mut waiting).await.is_err(),
