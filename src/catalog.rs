@@ -1,26 +1,29 @@
 //! The catalog: the models that are loaded, by name and version, and the state of each.
 
+mod changes;
 mod error;
 mod loading;
 mod model;
+mod sources;
 mod state;
 mod statistics;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
+use changes::Changes;
 pub use error::{Error, ErrorKind};
 use model::{Compute, Said};
 pub use model::{Inference, Model, Times};
+use sources::Sources;
 use state::State;
 pub use state::{Entry, StateName};
 pub use statistics::{Span, Statistics};
 
 use crate::engine::Engine;
 use crate::engine::pool::Pool;
-use crate::store::{Reference, Store};
 use crate::telemetry::Metrics;
 use crate::tensor::Excerpt;
 
@@ -29,18 +32,11 @@ pub struct Catalog {
     models: RwLock<BTreeMap<String, Versions>>,
     metrics: Metrics,
     compute: Arc<Compute>,
-    /// Where packages come from. Whoever loads or unloads holds it, so that one change comes after the other.
-    sources: Mutex<Option<Sources>>,
+    /// Where packages come from. A start holds it alone, so that changes come after it.
+    sources: RwLock<Option<Sources>>,
+    changes: Changes,
     /// What there will be is not known yet.
     starting: AtomicBool,
-}
-
-/// Where packages come from, and what gets them: references, each with the name that is given beside it, if one is.
-struct Sources {
-    store: Store,
-    references: Vec<(Reference, Option<String>)>,
-    /// For each of them, the name that its package gave itself when it was last pulled.
-    told: Vec<Option<String>>,
 }
 
 /// The versions of one model, the oldest first.
@@ -50,8 +46,14 @@ impl Catalog {
     /// A catalog without models. They compute with `pool`, each request within `deadline`.
     pub fn new(metrics: Metrics, pool: Pool, deadline: Duration) -> Self {
         let compute = Arc::new(Compute { pool, deadline });
-        let (models, sources) = (RwLock::default(), Mutex::default());
-        Self { models, metrics, compute, sources, starting: AtomicBool::new(false) }
+        Self {
+            models: RwLock::default(),
+            metrics,
+            compute,
+            sources: RwLock::default(),
+            changes: Changes::default(),
+            starting: AtomicBool::new(false),
+        }
     }
 
     /// Until [`Catalog::start`] has ended, a model that is not known may still come: it is not ready, in place of unknown.
@@ -69,7 +71,11 @@ impl Catalog {
         let said = Said { name: name.to_owned(), version, description: None, digest: None };
         let model = Model::new(said, signature, engine, compute, metrics);
         let mut models = self.models.write().unwrap_or_else(PoisonError::into_inner);
-        models.entry(name.to_owned()).or_default().insert(version, State::Ready(Arc::new(model)));
+        let replaced =
+            models.entry(name.to_owned()).or_default().insert(version, State::Ready(Arc::new(model)));
+        // What it frees, which may take its time, is freed after the lock.
+        drop(models);
+        drop(replaced);
     }
 
     /// The model of this name: the version that is asked for, or else the newest that is ready.

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 
 use super::model::Said;
-use super::{Catalog, Error, ErrorKind, Model, Sources, State, Versions};
+use super::sources::Sources;
+use super::{Catalog, Error, ErrorKind, Model, State, Versions};
 use crate::engine;
 use crate::store::{Listing, Package, Reference, Store};
 use crate::tensor::{Excerpt, Signature};
@@ -15,10 +16,9 @@ impl Catalog {
     /// Loads everything that the references hold, each under the name that is given beside it, if one is. Gives the reasons of
     /// references that hold nothing; a model that cannot be loaded is entered with its own, and takes nothing else down.
     pub fn start(&self, store: Store, references: Vec<(Reference, Option<String>)>) -> Vec<String> {
-        let mut held = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = vec![None; references.len()];
-        let sources = held.insert(Sources { store, references, told });
-        let (mut listings, mut reasons) = list(sources, None);
+        let mut held = self.sources.write().unwrap_or_else(PoisonError::into_inner);
+        let sources = held.insert(Sources::new(store, references));
+        let (mut listings, mut reasons) = sources.list(None);
         // All of them are known before the first is opened, which may take its time.
         listings.retain(|listing| {
             let (name, version) = (listing.name(), listing.version());
@@ -48,20 +48,46 @@ impl Catalog {
         reasons
     }
 
-    /// Loads a model again, with whatever versions its reference holds now. Requests in flight finish on the model that they
-    /// began with; a version that cannot be loaded again serves on as it was. Blocks: call it off the request threads.
+    /// Loads a model again, with whatever versions its reference holds now: all of them or, where one cannot be loaded, none, and
+    /// what was served before serves on. Requests in flight finish on the model that they began with. Blocks: call it off the
+    /// request threads.
     pub fn load(&self, name: &str) -> Result<(), Error> {
-        let mut held = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut listings, reasons) =
-            held.as_mut().map(|sources| list(sources, Some(name))).unwrap_or_default();
+        let sources = self.sources();
+        let _change = self.changes.begin(name);
+        let before = self.announce(name);
+        match self.open_all(sources.as_ref(), name) {
+            Ok(versions) => {
+                let replaced = self.write().insert(name.to_owned(), versions);
+                // What it frees, which may take its time, is freed after the lock.
+                drop(replaced);
+                Ok(())
+            }
+            Err((failed, error)) => {
+                self.give_up(name, before, &failed);
+                Err(error)
+            }
+        }
+    }
+
+    /// Says of the versions that do not answer that they are being loaded. Gives what they were.
+    fn announce(&self, name: &str) -> Versions {
+        let mut models = self.write();
+        let versions = models.get_mut(name).into_iter().flatten();
+        let at_rest = versions.filter(|(_, state)| !matches!(state, State::Ready(_)));
+        at_rest.map(|(&version, state)| (version, std::mem::replace(state, State::Loading))).collect()
+    }
+
+    /// Opens all versions of a model that the references hold. Fails with the reason of each version that cannot be.
+    fn open_all(
+        &self,
+        sources: Option<&Sources>,
+        name: &str,
+    ) -> Result<Versions, (BTreeMap<u64, String>, Error)> {
+        let (mut listings, reasons) = sources.map(|sources| sources.list(Some(name))).unwrap_or_default();
         listings.retain(|listing| listing.name() == name);
         if listings.is_empty() {
-            if !reasons.is_empty() && self.read().contains_key(name) {
-                return Err(not_loaded(name, &reasons));
-            }
-            let more = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
-            let message = format!("no reference holds a model {}{more}", Excerpt(name));
-            return Err(Error::new(ErrorKind::UnknownModel, message));
+            let known = self.read().contains_key(name);
+            return Err((BTreeMap::new(), not_listed(name, known, &reasons)));
         }
         // The first reference that holds a version is the one that serves it, as at the start.
         let mut wanted: BTreeMap<u64, &Listing> = BTreeMap::new();
@@ -70,50 +96,57 @@ impl Catalog {
         }
         for version in wanted.keys() {
             let mut models = self.write();
-            let state = models.entry(name.to_owned()).or_default().entry(*version).or_insert(State::Loading);
-            if !matches!(state, State::Ready(_)) {
-                *state = State::Loading;
+            models.entry(name.to_owned()).or_default().entry(*version).or_insert(State::Loading);
+        }
+        let (mut opened, mut failed) = (Versions::new(), BTreeMap::new());
+        for (version, listing) in wanted {
+            match self.open(listing) {
+                Ok(model) => drop(opened.insert(version, State::Ready(model))),
+                Err(reason) => drop(failed.insert(version, reason)),
             }
         }
-        let opened: Vec<_> =
-            wanted.into_iter().map(|(version, listing)| (version, self.open(listing))).collect();
-
-        let mut failed = Vec::new();
-        let mut models = self.write();
-        let mut before = models.remove(name).unwrap_or_default();
-        let mut versions = Versions::new();
-        for (version, opened) in opened {
-            let state = match (opened, before.remove(&version)) {
-                (Ok(model), _) => State::Ready(model),
-                (Err(reason), old) => {
-                    failed.push(format!("version {version}: {reason}"));
-                    match old {
-                        Some(State::Ready(model)) => State::Ready(model),
-                        _ => State::Unavailable(reason),
-                    }
-                }
-            };
-            versions.insert(version, state);
-        }
-        models.insert(name.to_owned(), versions);
-        drop(models);
         if failed.is_empty() {
-            return Ok(());
+            return Ok(opened);
         }
-        Err(not_loaded(name, &failed))
+        let reasons: Vec<_> =
+            failed.iter().map(|(version, reason)| format!("version {version}: {reason}")).collect();
+        Err((failed, not_loaded(name, &reasons)))
+    }
+
+    /// Takes back what was said of versions that are not loaded after all: each tells why, or is what it was `before`.
+    fn give_up(&self, name: &str, mut before: Versions, failed: &BTreeMap<u64, String>) {
+        let mut models = self.write();
+        let versions = models.get_mut(name).into_iter().flatten();
+        for (version, state) in versions.filter(|(_, state)| matches!(state, State::Loading)) {
+            *state = match (failed.get(version), before.remove(version), failed.keys().next()) {
+                (Some(reason), _, _) => State::Unavailable(reason.clone()),
+                (None, Some(before @ State::Unloaded(_)), _) | (None, Some(before), None) => before,
+                (None, _, Some(other)) => {
+                    State::Unavailable(format!("not loaded, since version {other} could not be"))
+                }
+                (None, None, None) => State::Unavailable("not loaded".to_owned()),
+            };
+        }
     }
 
     /// Takes a model out of service. Requests in flight finish; the memory is free after the last of them.
     pub fn unload(&self, name: &str) -> Result<(), Error> {
-        let _held = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        // Not before a start has ended, which would load it once more.
+        let _sources = self.sources();
+        let _change = self.changes.begin(name);
+        let mut freed = Vec::new();
         let mut models = self.write();
         let Some(versions) = models.get_mut(name) else { return Err(super::unknown_model(name)) };
         for (version, state) in versions {
             if let State::Ready(model) = state {
                 tracing::info!(model = name, version, "model unloaded");
-                *state = State::Unloaded(Arc::downgrade(model));
+                let unloaded = State::Unloaded(Arc::downgrade(model));
+                freed.push(std::mem::replace(state, unloaded));
             }
         }
+        // What it frees, which may take its time, is freed after the lock.
+        drop(models);
+        drop(freed);
         Ok(())
     }
 
@@ -145,59 +178,27 @@ impl Catalog {
         Ok(Model::new(said, signature, engine, compute, metrics))
     }
 
+    /// Waits until a start has ended.
+    fn sources(&self) -> RwLockReadGuard<'_, Option<Sources>> {
+        self.sources.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<String, Versions>> {
         self.models.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Why a model is not loaded that no reference holds, or none that can be read.
+fn not_listed(name: &str, known: bool, reasons: &[String]) -> Error {
+    if known && !reasons.is_empty() {
+        return not_loaded(name, reasons);
+    }
+    let more = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
+    Error::new(ErrorKind::UnknownModel, format!("no reference holds a model {}{more}", Excerpt(name)))
+}
+
 fn not_loaded(name: &str, reasons: &[String]) -> Error {
     Error::new(ErrorKind::Load, format!("model '{name}' could not be loaded: {}", reasons.join("; ")))
-}
-
-/// Whether it is worth looking for a model at a reference: not where it has another name, given to it or `told` by its package.
-fn may_hold(reference: &Reference, given: Option<&str>, told: Option<&str>, name: &str) -> bool {
-    match reference {
-        Reference::Oci(_) => given.or(told).is_none_or(|its| its == name),
-        Reference::Dir(_) | Reference::Embedded(_) => given.is_none_or(|its| its == name),
-    }
-}
-
-/// What the references hold now that may hold the model `only`, or all of them; and what is wrong with those that hold nothing.
-fn list(sources: &mut Sources, only: Option<&str>) -> (Vec<Listing>, Vec<String>) {
-    let (mut listings, mut reasons) = (Vec::new(), Vec::new());
-    let Sources { store, references, told } = sources;
-    let (asked, told): (Vec<_>, Vec<_>) = references
-        .iter()
-        .zip(told)
-        .filter(|((reference, given), told)| {
-            only.is_none_or(|name| may_hold(reference, given.as_deref(), told.as_deref(), name))
-        })
-        .map(|(source, told)| (source.clone(), told))
-        .unzip();
-    let found = store.resolve_all(&asked);
-    for (((reference, given), told), found) in asked.iter().zip(told).zip(found) {
-        match found {
-            Ok(found) if given.is_none() && matches!(reference, Reference::Oci(_)) => {
-                for listing in found {
-                    match listing.broken() {
-                        // Its name is not known now, but it was.
-                        Some(error) if told.is_some() => reasons.push(error.to_string()),
-                        Some(_) => listings.push(listing),
-                        None => {
-                            *told = Some(listing.name().to_owned());
-                            listings.push(listing);
-                        }
-                    }
-                }
-            }
-            Ok(found) => listings.extend(found),
-            Err(error) => {
-                tracing::error!(%reference, reason = %error, "reference refused");
-                reasons.push(error.to_string());
-            }
-        }
-    }
-    (listings, reasons)
 }
 
 /// A signature with the class labels that the package gives to outputs.
@@ -217,28 +218,4 @@ fn labelled(signature: &Signature, labels: &BTreeMap<String, Vec<String>>) -> Re
         spec.labels.clone_from(labels);
     }
     Ok(signature)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_model_is_not_looked_for_where_another_is() {
-        let registry = Reference::parse("oci://127.0.0.1:5000/models/iris:1").unwrap();
-        let folder = Reference::parse("dir:/mnt/models").unwrap();
-        let cases = [
-            (&registry, Some("iris"), None, true),
-            (&registry, Some("other"), None, false),
-            (&registry, Some("other"), Some("iris"), false),
-            (&registry, None, Some("iris"), true),
-            (&registry, None, Some("other"), false),
-            (&registry, None, None, true),
-            (&folder, Some("other"), None, false),
-            (&folder, None, None, true),
-        ];
-        for (reference, given, told, held) in cases {
-            assert_eq!(may_hold(reference, given, told, "iris"), held, "{reference} {given:?} {told:?}");
-        }
-    }
 }

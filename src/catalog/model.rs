@@ -41,10 +41,6 @@ pub(super) struct Compute {
     pub(super) deadline: Duration,
 }
 
-/// What is expected to take no longer is run on the thread that holds the request: a hand-over costs tens of microseconds,
-/// and the others behind that thread hardly notice.
-const INLINE: Duration = Duration::from_micros(200);
-
 impl Model {
     pub(super) fn new(
         said: Said,
@@ -55,7 +51,8 @@ impl Model {
     ) -> Self {
         let Said { name, version, description, digest } = said;
         let (version, counters) = (version.to_string(), Counters::default());
-        let (cost, lane) = (Cost::measure(&*engine), compute.pool.lane());
+        let cost = Cost::measure(&*engine);
+        let lane = compute.pool.lane(cost.as_ref().map_or(Duration::ZERO, Cost::smallest));
         Self { name, version, description, digest, signature, engine, cost, compute, lane, counters, metrics }
     }
 
@@ -186,15 +183,17 @@ impl Inference<'_> {
         kept: impl Send + 'static,
     ) -> Result<Vec<Tensor>, Error> {
         let Model { name, engine, cost, compute, lane, metrics, .. } = self.model;
-        let outputs = if cost.is_some_and(|cost| cost.estimate(&inputs) <= INLINE) {
+        let sized = cost.as_ref().map(|cost| (cost, cost.size(&inputs)));
+        let outputs = if sized.is_some_and(|(cost, size)| cost.is_small(size)) {
             let started = Instant::now();
             let outputs = engine::infer(&**engine, inputs, wanted, Spread::One);
             self.times.compute = started.elapsed();
             drop(kept);
             outputs
         } else {
-            let (engine, wanted) = (Arc::clone(engine), wanted.to_vec());
+            let (engine, wanted, waiting) = (Arc::clone(engine), wanted.to_vec(), metrics.wait());
             let work = move || {
+                drop(waiting);
                 let started = Instant::now();
                 let outputs = engine::infer(&*engine, inputs, &wanted, Spread::All);
                 drop(kept);
@@ -209,6 +208,9 @@ impl Inference<'_> {
             self.times.compute = computed;
             outputs
         };
+        if let Some((cost, size)) = sized {
+            cost.observe(size, self.times.compute);
+        }
         metrics.compute().observe(self.times.compute);
         Ok(outputs?)
     }

@@ -1,9 +1,15 @@
-//! What an inference costs: measured once when a model is loaded, and scaled by the size of a request.
+//! What an inference costs: measured once when a model is loaded, scaled by the size of a request, and corrected by what
+//! requests take.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::{Engine, Spread, infer};
 use crate::tensor::{Data, Shape, Tensor, TensorSpec};
+
+/// What is expected to take no longer is small: it is run on the thread that holds the request. A hand-over costs tens of
+/// microseconds, and the others behind that thread hardly notice.
+const SMALL: Duration = Duration::from_micros(200);
 
 /// The first run also pays for pages and buffers, so that it is not the one that counts, unless it took so long that
 /// another would only delay the start.
@@ -13,12 +19,32 @@ const LONG: Duration = Duration::from_millis(20);
 /// Elements that a measurement may allocate per input.
 const LARGEST: usize = 1 << 24;
 
+/// A run counts for at most so many times what was expected, or what is small: the system may have interrupted it.
+const MOST: u64 = 3;
+
+/// By which part of the difference a run that took longer than expected moves what is expected, and one that took less. Up
+/// is faster than down: what holds a request's thread up holds up all requests behind it, and a needless hand-over only itself.
+/// So two or three long runs close to each other are believed, and one in twenty is enough to go on believing them.
+const UP: u64 = 4;
+const DOWN: u64 = 128;
+
 /// The time that a model takes for its smallest request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Cost {
-    time: Duration,
+    /// Nanoseconds.
+    measured: u64,
+    /// What was measured.
     elements: usize,
+    /// Nanoseconds that requests took, for as many elements, where they take longer than was measured; else 0. Zeros may be
+    /// cheaper than what people send, and larger requests dearer than their size says.
+    ///
+    /// Relaxed, and read and written in two steps: where two requests end at once, what one of them says may be lost.
+    observed: AtomicU64,
 }
+
+/// How many times as large as the smallest a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(u64);
 
 impl Cost {
     /// Runs the model with zeros, every free size being 1. `None` where it does not take them, or would need too many.
@@ -40,14 +66,58 @@ impl Cost {
                 break;
             }
         }
-        Some(Self { time, elements })
+        Some(Self::new(time, elements))
     }
 
-    /// What a request with these inputs should take: as many times as long as it has as many times the elements.
-    pub fn estimate(&self, inputs: &[Tensor]) -> Duration {
-        let times = elements(inputs).div_ceil(self.elements.max(1)).max(1);
-        self.time.saturating_mul(u32::try_from(times).unwrap_or(u32::MAX))
+    fn new(time: Duration, elements: usize) -> Self {
+        Self { measured: nanos(time), elements: elements.max(1), observed: AtomicU64::new(0) }
     }
+
+    /// What the smallest request should take.
+    pub fn smallest(&self) -> Duration {
+        self.estimate(Size(1))
+    }
+
+    /// The size of a request with these inputs.
+    pub fn size(&self, inputs: &[Tensor]) -> Size {
+        Size((elements(inputs).div_ceil(self.elements) as u64).max(1))
+    }
+
+    /// What a request of this size should take: as many times as long as it is larger than the smallest.
+    pub fn estimate(&self, size: Size) -> Duration {
+        Duration::from_nanos(self.each().saturating_mul(size.0))
+    }
+
+    /// Whether a request of this size should be run where it is.
+    pub fn is_small(&self, size: Size) -> bool {
+        self.estimate(size) <= SMALL
+    }
+
+    /// Takes note of what a request of this size took.
+    pub fn observe(&self, size: Size, took: Duration) {
+        let observed = self.observed.load(Relaxed);
+        if observed == 0 && took <= SMALL {
+            return;
+        }
+        let expected = self.each();
+        let most = nanos(SMALL).max(expected.saturating_mul(size.0)).saturating_mul(MOST);
+        let took = nanos(took).min(most) / size.0;
+        let corrected = if took > expected {
+            expected + (took - expected).div_ceil(UP)
+        } else {
+            observed.saturating_sub((observed.saturating_sub(took)).div_ceil(DOWN))
+        };
+        self.observed.store(if corrected > self.measured { corrected } else { 0 }, Relaxed);
+    }
+
+    /// Nanoseconds for the smallest request.
+    fn each(&self) -> u64 {
+        self.measured.max(self.observed.load(Relaxed))
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn elements(tensors: &[Tensor]) -> usize {
@@ -65,15 +135,86 @@ fn zeros(spec: &TensorSpec) -> Option<Tensor> {
 mod tests {
     use super::*;
 
+    const ONE: Size = Size(1);
+    const CHEAP: Duration = Duration::from_micros(5);
+    const DEAR: Duration = Duration::from_millis(10);
+
     fn row(rows: usize) -> Vec<Tensor> {
         vec![Tensor::new(Shape::new([rows, 2]), Data::Int8(vec![0; rows * 2])).unwrap()]
     }
 
+    /// Requests of the smallest size that take so long, until the next of them changes sides.
+    fn until(cost: &Cost, small: bool, took: Duration) -> usize {
+        let runs = (0..1000).take_while(|_| {
+            let go_on = cost.is_small(ONE) != small;
+            if go_on {
+                cost.observe(ONE, took);
+            }
+            go_on
+        });
+        runs.count()
+    }
+
     #[test]
     fn a_request_costs_as_many_times_as_it_has_rows() {
-        let cost = Cost { time: Duration::from_micros(10), elements: 2 };
-        assert_eq!(cost.estimate(&row(1)), Duration::from_micros(10));
-        assert_eq!(cost.estimate(&row(0)), Duration::from_micros(10));
-        assert_eq!(cost.estimate(&row(30)), Duration::from_micros(300));
+        let cost = Cost::new(Duration::from_micros(10), 2);
+        let estimate = |rows| cost.estimate(cost.size(&row(rows)));
+        assert_eq!(estimate(1), Duration::from_micros(10));
+        assert_eq!(estimate(0), Duration::from_micros(10));
+        assert_eq!(estimate(30), Duration::from_micros(300));
+        assert!(cost.is_small(cost.size(&row(20))) && !cost.is_small(cost.size(&row(21))));
+    }
+
+    #[test]
+    fn one_run_that_was_interrupted_changes_nothing_and_some_that_are_long_do() {
+        let cost = Cost::new(CHEAP, 2);
+        cost.observe(ONE, DEAR);
+        assert!(cost.is_small(ONE));
+        assert_eq!(until(&cost, false, DEAR), 1, "more long runs than two");
+        for measured in [1, 50, 199] {
+            let cost = Cost::new(Duration::from_micros(measured), 2);
+            assert!(until(&cost, false, DEAR) <= 2, "{measured}");
+        }
+    }
+
+    #[test]
+    fn a_cost_that_was_taken_for_too_high_recovers_to_what_was_measured() {
+        let cost = Cost::new(CHEAP, 2);
+        for _ in 0..100 {
+            cost.observe(ONE, DEAR);
+        }
+        assert!(cost.estimate(ONE) > DEAR / 2, "{:?}", cost.estimate(ONE));
+        let runs = until(&cost, true, CHEAP);
+        assert!((100..=600).contains(&runs), "{runs}");
+        for _ in 0..2000 {
+            cost.observe(ONE, CHEAP / 2);
+        }
+        assert_eq!(cost.estimate(ONE), CHEAP);
+        assert_eq!(cost.observed.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn long_runs_among_many_short_ones_are_enough() {
+        let cost = Cost::new(CHEAP, 2);
+        let mut held_up = 0;
+        for run in 0..10_000 {
+            let is_long = run % 20 == 0;
+            held_up += usize::from(is_long && cost.is_small(ONE));
+            cost.observe(ONE, if is_long { DEAR } else { CHEAP });
+        }
+        assert!(held_up < 20, "{held_up} of 500 held a request's thread up");
+    }
+
+    #[test]
+    fn what_a_batch_takes_counts_for_each_of_its_rows() {
+        let cost = Cost::new(CHEAP, 2);
+        // Rows that are cheaper together than alone do not make one alone cheaper.
+        cost.observe(Size(1000), Duration::from_millis(1));
+        assert_eq!(cost.estimate(ONE), CHEAP);
+        for _ in 0..100 {
+            cost.observe(Size(1000), Duration::from_millis(10));
+        }
+        let each = cost.estimate(ONE);
+        assert!(each > Duration::from_micros(9) && each <= Duration::from_micros(10), "{each:?}");
     }
 }

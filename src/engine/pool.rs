@@ -74,7 +74,7 @@ struct State {
 #[derive(Default)]
 struct Waiting {
     jobs: VecDeque<Job>,
-    /// How long a job of this lane took lately.
+    /// How long a job of this lane took lately, or should take where there was none; zero where that is not known.
     typical: Duration,
 }
 
@@ -97,10 +97,10 @@ impl Pool {
         self.threads
     }
 
-    /// A lane of its own for one more model.
-    pub fn lane(&self) -> Lane {
+    /// A lane of its own for one more model, whose jobs should take about so long, as far as is known.
+    pub fn lane(&self, typical: Duration) -> Lane {
         let number = number();
-        self.shared.lock().lanes.insert(number, Waiting::default());
+        self.shared.lock().lanes.insert(number, Waiting { typical, ..Waiting::default() });
         Lane { shared: Arc::clone(&self.shared), number }
     }
 

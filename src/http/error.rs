@@ -16,6 +16,8 @@ use crate::tensor::Excerpt;
 pub(super) enum Error {
     /// The request is not what the protocol, or the model, asks for.
     Malformed(String),
+    /// The client broke off what it was sending. Told to one that closed its own side only.
+    BrokenOff(String),
     /// What is switched off.
     Forbidden(String),
     /// No such path, model or version.
@@ -38,11 +40,16 @@ pub(super) enum Error {
 #[derive(Clone, Debug)]
 pub(super) struct Cause(pub(super) Arc<str>);
 
+/// Marks the answer to a request whose client broke it off: there is hardly anybody to read it, and logs and figures tell it from
+/// those that are wrong.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HungUp;
+
 impl Error {
     /// The status that stands for it.
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Malformed(_) | Self::BrokenOff(_) => StatusCode::BAD_REQUEST,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Unknown(_) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -58,6 +65,7 @@ impl Error {
     fn message(&self) -> &str {
         match self {
             Self::Malformed(message)
+            | Self::BrokenOff(message)
             | Self::Forbidden(message)
             | Self::Unknown(message)
             | Self::Method(message)
@@ -78,6 +86,7 @@ impl IntoResponse for Error {
             Self::Full(_, seconds) => {
                 drop(response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds)));
             }
+            Self::BrokenOff(_) => drop(response.extensions_mut().insert(HungUp)),
             Self::Malformed(_)
             | Self::Forbidden(_)
             | Self::Unknown(_)
@@ -164,6 +173,7 @@ mod tests {
     async fn every_variant_has_its_status_and_a_body() {
         let cases = [
             (Error::Malformed("a".into()), 400, r#"{"error":"a"}"#),
+            (Error::BrokenOff("a".into()), 400, r#"{"error":"a"}"#),
             (Error::Forbidden("b".into()), 403, r#"{"error":"b"}"#),
             (Error::Unknown("c".into()), 404, r#"{"error":"c"}"#),
             (Error::Method("d".into()), 405, r#"{"error":"d"}"#),

@@ -1,6 +1,6 @@
 //! What handlers take: the model that a path names, and a body within its limit, decompressed.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use axum::RequestPartsExt;
 use axum::body::Body;
@@ -100,7 +100,7 @@ pub(super) async fn body(bodies: &Bodies, headers: &HeaderMap, body: Body) -> Re
 async fn gather(mut body: Body, limit: usize, held: &mut Held) -> Result<Bytes, Error> {
     let (mut first, mut joined) = (Bytes::new(), Vec::new());
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Error::Malformed(interrupted(&error)))?;
+        let frame = frame.map_err(|error| interrupted(&error))?;
         let Ok(data) = frame.into_data() else { continue };
         if data.len() > limit - first.len() - joined.len() {
             return Err(Error::TooLarge(format!("the body has more bytes than the limit of {limit}")));
@@ -116,14 +116,24 @@ async fn gather(mut body: Body, limit: usize, held: &mut Held) -> Result<Bytes, 
     Ok(if joined.is_empty() { first } else { joined.into() })
 }
 
-/// Why a body was not read to its end.
-fn interrupted(error: &(dyn std::error::Error + 'static)) -> String {
-    match std::iter::successors(Some(error), |error| error.source())
-        .find_map(|error| error.downcast_ref::<Late>())
-    {
-        Some(late) => late.to_string(),
-        None => format!("the body ended early: {error}"),
+/// Why a body was not read to its end: it took too long, its chunks are none, or else its client is gone.
+fn interrupted(error: &(dyn std::error::Error + 'static)) -> Error {
+    let causes = || std::iter::successors(Some(error), |error| error.source());
+    if let Some(late) = causes().find_map(|error| error.downcast_ref::<Late>()) {
+        return Error::Malformed(late.to_string());
     }
+    let is_malformed = causes()
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput));
+    if is_malformed {
+        return Error::Malformed(format!("the body cannot be read: {}", innermost(error)));
+    }
+    Error::BrokenOff(format!("the body ended early: {error}"))
+}
+
+/// What an error comes down to.
+fn innermost<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error)
 }
 
 /// The value of `Inference-Header-Content-Length`, where there is one.

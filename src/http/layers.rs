@@ -13,7 +13,7 @@ use tower::{Layer, Service};
 use uuid::Uuid;
 
 use super::Front;
-use super::error::Cause;
+use super::error::{Cause, HungUp};
 use crate::catalog::{Model, Times};
 use crate::config::Home;
 use crate::telemetry::Metrics;
@@ -143,7 +143,8 @@ impl Observation {
     }
 
     fn end<B>(&mut self, response: &Response<B>) {
-        self.status = response.status().as_u16();
+        let hung_up = response.extensions().get::<HungUp>().is_some();
+        self.status = if hung_up { CLIENT_CLOSED_REQUEST } else { response.status().as_u16() };
         self.cause = response.extensions().get().cloned();
     }
 }

@@ -20,7 +20,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::config::Home;
 
 pub use durations::Durations;
-pub use models::{ModelMetrics, Outcome};
+pub use models::{ModelMetrics, Outcome, Waiting};
 pub use requests::{CLIENT_CLOSED_REQUEST, RequestTimer, UNMATCHED};
 
 /// The figures of one process. Clones share them.
@@ -65,6 +65,11 @@ impl Metrics {
             "Time that a request waited for a compute thread, where it needed one; also where it waited in vain",
             Unit::Seconds,
             models.queue(),
+        );
+        registry.register(
+            "twofold_requests_waiting",
+            "Requests that wait for a compute thread now",
+            models::Queued(models.clone()),
         );
         registry.register(
             "twofold_inference_requests",

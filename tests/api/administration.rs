@@ -42,6 +42,13 @@ async fn newest(router: &Router) -> (f64, String) {
     (answer["outputs"][0]["data"][0].as_f64().unwrap(), answer["model_version"].as_str().unwrap().to_owned())
 }
 
+/// What this version adds to zero.
+async fn version(router: &Router, version: &str) -> String {
+    let body = r#"{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[0]}]}"#;
+    let answer = post(router, &format!("/v2/models/m/versions/{version}/infer"), body).await.json();
+    answer["outputs"][0]["data"][0].to_string()
+}
+
 async fn index(router: &Router) -> Vec<(String, String, String)> {
     let answer = post(router, "/v2/repository/index", "").await.json();
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
@@ -68,7 +75,7 @@ async fn loading_picks_up_new_versions_and_drops_those_that_are_gone() {
 }
 
 #[tokio::test]
-async fn a_reload_that_fails_leaves_the_old_one_serving() {
+async fn a_load_that_fails_changes_nothing_of_what_is_served() {
     let (folder, router) = served(&[(ONE, "m/1"), (TWO, "m/2")]);
     fs::write(folder.path().join("m/2/model.onnx"), "no longer a model").unwrap();
     put(&folder, TEN, "m/1");
@@ -79,7 +86,36 @@ async fn a_reload_that_fails_leaves_the_old_one_serving() {
             .starts_with("model 'm' could not be loaded: version 2: model.onnx is not a whole ONNX file: ")
     );
     assert_eq!(newest(&router).await, (2.0, "2".into()));
+    assert_eq!(version(&router, "1").await, "1.0", "the new version 1, without the new version 2");
     assert_eq!(index(&router).await, [entry("1", "READY", ""), entry("2", "READY", "")]);
+}
+
+#[tokio::test]
+async fn versions_that_a_failed_load_would_have_added_say_why_they_are_not_there() {
+    let (folder, router) = served(&[(ONE, "m/1")]);
+    put(&folder, TWO, "m/2");
+    put(&folder, TEN, "m/10");
+    fs::write(folder.path().join("m/10/model.onnx"), "not a model").unwrap();
+    fs::remove_dir_all(folder.path().join("m/1")).unwrap();
+    let (status, message) = post(&router, "/v2/repository/models/m/load", "").await.error();
+    assert_eq!(status, 400);
+    let reason = message.strip_prefix("model 'm' could not be loaded: version 10: ").unwrap().to_owned();
+    assert_eq!(newest(&router).await, (1.0, "1".into()));
+    let expected = [
+        entry("1", "READY", ""),
+        entry("2", "UNAVAILABLE", "not loaded, since version 10 could not be"),
+        entry("10", "UNAVAILABLE", &reason),
+    ];
+    assert_eq!(index(&router).await, expected);
+
+    // One that is out of service is left there, and one that is healed comes with the others.
+    assert_eq!(post(&router, "/v2/repository/models/m/unload", "").await.status, 200);
+    assert_eq!(post(&router, "/v2/repository/models/m/load", "").await.status, 400);
+    assert_eq!(index(&router).await[0], entry("1", "UNAVAILABLE", "unloaded"));
+    assert_eq!(index(&router).await[1..], expected[1..]);
+    put(&folder, TEN, "m/10");
+    assert_eq!(post(&router, "/v2/repository/models/m/load", "").await.status, 200);
+    assert_eq!(index(&router).await, [entry("2", "READY", ""), entry("10", "READY", "")]);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod client;
+mod held;
 
 mod administration;
 mod binary;
@@ -11,6 +12,7 @@ mod health;
 mod hostile;
 mod infer;
 mod large;
+mod loading;
 mod metadata;
 mod metrics;
 mod misbehaving;

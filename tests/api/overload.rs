@@ -1,72 +1,16 @@
 //! A model that is saturated: who is refused, who is not, and how.
 
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
-use twofold::catalog::Catalog;
-use twofold::config::Home;
-use twofold::engine::pool::Pool;
-use twofold::engine::{Engine, InferError, Spread};
-use twofold::http::{Bodies, Front, Readiness, router};
-use twofold::telemetry::Metrics;
-use twofold::tensor::{Datatype, Signature, Tensor, TensorSpec};
+use twofold::tensor::Datatype;
 
-use crate::client::{Answer, send};
-
-/// Computes until it is let go. It refuses to be measured, so that it is taken for heavy.
-struct Held {
-    signature: Signature,
-    gate: Arc<Gate>,
-}
-
-#[derive(Default)]
-struct Gate {
-    state: Mutex<(usize, bool)>,
-    changed: Condvar,
-}
-
-impl Gate {
-    fn enter(&self) {
-        let mut state = self.state.lock().unwrap();
-        state.0 += 1;
-        self.changed.notify_all();
-        let _open = self.changed.wait_while(state, |state| !state.1).unwrap();
-    }
-
-    fn wait_for(&self, entered: usize) {
-        let state = self.state.lock().unwrap();
-        let _entered = self.changed.wait_while(state, |state| state.0 < entered).unwrap();
-    }
-
-    fn open(&self) -> usize {
-        let mut state = self.state.lock().unwrap();
-        state.1 = true;
-        self.changed.notify_all();
-        state.0
-    }
-}
-
-impl Engine for Held {
-    fn name(&self) -> &'static str {
-        "held"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn infer(&self, inputs: Vec<Tensor>, _outputs: &[usize], _: Spread) -> Result<Vec<Tensor>, InferError> {
-        if inputs[0].data() == &twofold::tensor::Data::Int8(vec![0]) {
-            return Err(InferError::input("not measured"));
-        }
-        self.gate.enter();
-        Ok(inputs)
-    }
-}
+use crate::client::{Answer, send, start};
+use crate::held::{Gate, Held, house};
 
 /// Memory for all bodies that no test fills.
 const AMPLE: usize = 1 << 20;
@@ -74,20 +18,9 @@ const AMPLE: usize = 1 << 20;
 /// One compute thread, two places in the queue.
 fn server(deadline: Duration, memory: usize) -> (Router, Arc<Gate>) {
     let gate = Arc::new(Gate::default());
-    let spec = |name: &str| TensorSpec::new(name, Datatype::Int8, [-1]);
-    let signature = Signature { inputs: vec![spec("x")], outputs: vec![spec("y")] };
-    let metrics = Metrics::new(Home::Local);
-    let catalog = Arc::new(Catalog::new(metrics.clone(), Pool::new(1, 2), deadline));
-    catalog.enter("held", 1, Arc::new(Held { signature, gate: Arc::clone(&gate) }));
-    let front = Front {
-        catalog,
-        metrics,
-        readiness: Readiness::default(),
-        admin: false,
-        bodies: Bodies::new(1024, memory),
-        home: Home::Local,
-    };
-    (router(&front), gate)
+    let (catalog, router) = house(deadline, memory, false);
+    catalog.enter("held", 1, Held::new(Datatype::Int8, &gate));
+    (router, gate)
 }
 
 /// 400 bytes of a tensor, twice as many of JSON.
@@ -129,8 +62,7 @@ async fn queued(router: &Router) -> (u64, f64) {
 /// Sends one request that computes and two that wait.
 async fn fill(router: &Router, gate: &Arc<Gate>) -> Vec<tokio::task::JoinHandle<Answer>> {
     let mut sent = vec![tokio::spawn(infer(router))];
-    let entered = Arc::clone(gate);
-    tokio::task::spawn_blocking(move || entered.wait_for(1)).await.unwrap();
+    gate.has(1).await;
     for _ in 0..2 {
         let mut waiting = Box::pin(infer(router));
         // Polled once, a request goes all the way to the queue.
@@ -144,8 +76,12 @@ async fn fill(router: &Router, gate: &Arc<Gate>) -> Vec<tokio::task::JoinHandle<
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_is_429_with_retry_after_and_health_answers_meanwhile() {
     let (router, gate) = server(Duration::from_secs(20), AMPLE);
+    let waiting = async || series::<u64>(&router, "twofold_requests_waiting", "").await;
+    assert_eq!(waiting().await, 0);
     let sent = fill(&router, &gate).await;
+    assert_eq!(waiting().await, 2, "one of three is computed");
     let refused = infer(&router).await;
+    assert_eq!(waiting().await, 2);
     assert_eq!(refused.error(), (429, "model 'held': the queue is full; try again in 1 s".into()));
     assert_eq!(refused.header("retry-after"), Some("1"));
     assert_eq!(get(&router, "/v2/health/ready").await.status, 200);
@@ -155,6 +91,7 @@ async fn a_full_queue_is_429_with_retry_after_and_health_answers_meanwhile() {
     for answer in sent {
         assert_eq!(answer.await.unwrap().status, 200);
     }
+    assert_eq!(waiting().await, 0);
     assert_eq!(infer(&router).await.status, 200);
     assert_eq!((ended(&router, "overload").await, ended(&router, "refused").await), (1, 0));
     let stats = get(&router, "/v2/models/held/stats").await.json();
@@ -214,6 +151,7 @@ async fn a_client_that_hung_up_is_counted_as_499_and_gives_its_place_back() {
         hung_up.abort();
         assert!(hung_up.await.unwrap_err().is_cancelled());
     }
+    assert_eq!(series::<u64>(&router, "twofold_requests_waiting", "").await, 0);
     let mut waiting = Box::pin(infer(&router));
     assert!(
         tokio::time::timeout(Duration::from_millis(50), &mut waiting).await.is_err(),
@@ -285,4 +223,43 @@ async fn the_log_tells_how_long_it_waited_in_vain() {
     assert!(hung_up.is_err());
     assert!(log.queued("hung-up", 499) >= 10_000);
     gate.open();
+}
+
+/// How many requests to this model were computed, and how many of them on a compute thread.
+async fn computed(router: &Router) -> (u64, u64) {
+    let metrics = get(router, "/metrics").await;
+    let count = |name: &str| {
+        let series = format!(r#"twofold_{name}_duration_seconds_count{{model="by_value",version="1"}} "#);
+        let line = metrics.text().lines().find_map(|line| line.strip_prefix(&series));
+        line.unwrap_or_else(|| panic!("no {series} in {}", metrics.text())).parse().unwrap()
+    };
+    (count("inference"), count("queue"))
+}
+
+#[tokio::test]
+async fn a_model_that_was_measured_to_be_cheaper_than_it_is_leaves_the_threads_of_requests() {
+    let router = start(&["--models", "dir:tests/models/by_value"]);
+    let infer = async |size: usize, times: u64| {
+        let body = format!(
+            r#"{{"inputs":[{{"name":"size","shape":[2],"datatype":"INT64","data":[{size},{size}]}}]}}"#
+        );
+        let before = computed(&router).await;
+        for _ in 0..times {
+            let request = Request::post("/v2/models/by_value/infer").body(Body::from(body.clone())).unwrap();
+            let answer = send(router.clone(), request).await;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+        }
+        let after = computed(&router).await;
+        assert_eq!(after.0 - before.0, times);
+        after.1 - before.1
+    };
+    assert_eq!(infer(0, 10).await, 0, "nothing to compute, and handed over all the same");
+    let handed_over = infer(200, 20).await;
+    assert!((16..20).contains(&handed_over), "{handed_over} of 20 that take milliseconds were handed over");
+    assert_eq!(infer(200, 20).await, 20);
+    let handed_over = infer(0, 2000).await;
+    assert!(
+        (1..900).contains(&handed_over),
+        "{handed_over} of 2000 were handed over long after the last slow one"
+    );
 }

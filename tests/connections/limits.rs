@@ -157,3 +157,47 @@ async fn a_body_that_ends_early_is_refused() {
     assert!(answer.body.starts_with(r#"{"error":"the body ended early: "#), "{}", answer.body);
     client.ended().await;
 }
+
+/// How many requests to the index ended with each status, as `(code, count)`.
+async fn counted(house: &House) -> Vec<(String, u64)> {
+    let metrics = house.connect().await.ask("GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let series = r#"twofold_http_request_duration_seconds_count{route="/v2/repository/index",code=""#;
+    let counts = metrics.body.lines().filter_map(|line| line.strip_prefix(series)?.split_once("\"} "));
+    counts.map(|(code, count)| (code.to_owned(), count.parse().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn an_upload_that_is_broken_off_counts_as_hung_up_and_a_malformed_one_as_malformed() {
+    const HEAD: &str = "POST /v2/repository/index HTTP/1.1\r\nhost: x\r\n";
+    let house = House::open(&[], PATIENCE).await;
+    for (number, begun) in [
+        "content-length: 10\r\n\r\n{",
+        "transfer-encoding: chunked\r\n\r\n5\r\n{}",
+        "content-length: 10\r\n\r\n",
+    ]
+    .into_iter()
+    .flat_map(|begun| [(false, begun), (true, begun)])
+    .enumerate()
+    {
+        let (is_reset, begun) = begun;
+        let mut client = house.connect().await;
+        client.send(format!("{HEAD}{begun}")).await;
+        if is_reset {
+            client.stream.set_zero_linger().unwrap();
+        }
+        drop(client);
+        let expected = [("499".to_owned(), number as u64 + 1)];
+        let reached = async {
+            while counted(&house).await != expected {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+        };
+        let reached = tokio::time::timeout(PATIENCE, reached).await;
+        assert!(reached.is_ok(), "{begun:?}, reset: {is_reset}: {:?}", counted(&house).await);
+    }
+    let mut client = house.connect().await;
+    let answer = client.ask(&format!("{HEAD}transfer-encoding: chunked\r\n\r\nno size\r\n")).await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.starts_with(r#"{"error":"the body cannot be read: "#), "{}", answer.body);
+    assert_eq!(counted(&house).await, [("400".to_owned(), 1), ("499".to_owned(), 6)]);
+}

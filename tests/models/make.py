@@ -6,6 +6,7 @@
 repository/       small models, several versions of one among them, and one per datatype of the protocol that passes it through
 heavy/            a model that takes tens of milliseconds
 hungry/           a model that takes as much memory as it is asked to
+by_value/         a model whose values, and not its shapes, say how long it takes
 partly_broken/    one good model among broken ones
 """
 
@@ -109,13 +110,23 @@ def heavy():
 
 
 def hungry():
-    """Makes as many ones as it is told, and adds them up."""
+    """Makes as many ones as it is told, and gives the largest."""
     one = numpy_helper.from_array(np.array([1], dtype=np.float32), "one")
     nodes = [
         helper.make_node("ConstantOfShape", ["count"], ["ones"], name="ones", value=one),
         helper.make_node("ReduceMax", ["ones"], ["y"], name="largest", keepdims=0),
     ]
     return model(nodes, [value("count", TensorProto.INT64, [1])], [value("y", TensorProto.FLOAT, [])])
+
+
+def by_value():
+    """Multiplies matrices of as many rows and columns as it is told: nothing for zeros, with which a model is measured."""
+    nodes = [
+        helper.make_node("ConstantOfShape", ["size"], ["zeros"], name="zeros"),
+        helper.make_node("MatMul", ["zeros", "zeros"], ["product"], name="product"),
+        helper.make_node("ReduceSum", ["product"], ["y"], name="sum", keepdims=0),
+    ]
+    return model(nodes, [value("size", TensorProto.INT64, [2])], [value("y", TensorProto.FLOAT, [])])
 
 
 def unsupported():
@@ -171,6 +182,7 @@ def files():
         "repository/by_zero/1/model.onnx": by_zero(),
         "heavy/model.onnx": heavy(),
         "hungry/model.onnx": hungry(),
+        "by_value/model.onnx": by_value(),
         "partly_broken/good/model.onnx": good,
         "partly_broken/truncated/model.onnx": good[: len(good) // 2],
         "partly_broken/not_onnx/model.onnx": b"this is a text, not a model\n",

@@ -23,7 +23,7 @@ async fn busy(queue: usize) -> (Arc<Pool>, mpsc::Sender<()>) {
     let pool = Arc::new(Pool::new(1, queue));
     let (work, has_begun, let_go) = held();
     let busy = Arc::clone(&pool);
-    let lane = pool.lane();
+    let lane = pool.lane(Duration::ZERO);
     tokio::spawn(async move { run(&busy, &lane, soon(), work).await });
     tokio::task::spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
     (pool, let_go)
@@ -55,14 +55,14 @@ async fn begin<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
 async fn work_is_done_on_a_compute_thread() {
     let pool = Pool::new(2, 4);
     let name = || std::thread::current().name().map(str::to_owned);
-    let name = run(&pool, &pool.lane(), soon(), name).await.unwrap();
+    let name = run(&pool, &pool.lane(Duration::ZERO), soon(), name).await.unwrap();
     assert_eq!(name.as_deref(), Some("compute-0"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_is_refused_and_another_models_is_not() {
     let (pool, let_go) = busy(2).await;
-    let (full, other) = (pool.lane(), pool.lane());
+    let (full, other) = (pool.lane(Duration::ZERO), pool.lane(Duration::ZERO));
     let mut first = Box::pin(run(&pool, &full, soon(), || 1));
     let mut second = Box::pin(run(&pool, &full, soon(), || 2));
     assert!(begin(&mut first).await.is_none() && begin(&mut second).await.is_none());
@@ -78,7 +78,7 @@ async fn a_full_queue_is_refused_and_another_models_is_not() {
 async fn models_take_turns() {
     let (pool, let_go) = busy(8).await;
     let (order, seen) = mpsc::channel();
-    let (many, few) = (pool.lane(), pool.lane());
+    let (many, few) = (pool.lane(Duration::ZERO), pool.lane(Duration::ZERO));
     let mut jobs = Vec::new();
     for (lane, name) in [(&many, "many"), (&many, "many"), (&many, "many"), (&few, "few")] {
         let order = order.clone();
@@ -99,7 +99,7 @@ async fn a_job_whose_deadline_passed_is_not_started() {
     let (pool, let_go) = busy(1).await;
     let started = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&started);
-    let lane = pool.lane();
+    let lane = pool.lane(Duration::ZERO);
     let passed = Instant::now() + Duration::from_millis(10);
     let refused = run(&pool, &lane, passed, move || flag.store(true, Ordering::SeqCst)).await;
     assert_eq!(refused.unwrap_err(), Refusal::Deadline);
@@ -116,7 +116,7 @@ async fn a_job_that_nobody_waits_for_is_not_started() {
     let (pool, let_go) = busy(4).await;
     let started = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&started);
-    let lane = pool.lane();
+    let lane = pool.lane(Duration::ZERO);
     let mut hung_up = Box::pin(run(&pool, &lane, soon(), move || flag.store(true, Ordering::SeqCst)));
     assert!(begin(&mut hung_up).await.is_none());
     drop(hung_up);
@@ -129,7 +129,7 @@ async fn a_job_that_nobody_waits_for_is_not_started() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_abandoned_job_lets_go_of_what_it_holds_at_once() {
     let (pool, let_go) = busy(4).await;
-    let lane = pool.lane();
+    let lane = pool.lane(Duration::ZERO);
     let inputs = Arc::new(());
     let held = Arc::clone(&inputs);
     let hung_up = pool.submit(&lane, move || drop(held)).unwrap();
@@ -142,7 +142,7 @@ async fn an_abandoned_job_lets_go_of_what_it_holds_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_job_waited_is_known_before_and_after_it_began() {
     let (pool, let_go) = busy(4).await;
-    let lane = pool.lane();
+    let lane = pool.lane(Duration::ZERO);
     let mut ticket = pool.submit(&lane, || ()).unwrap();
     let deadline = Instant::now() + Duration::from_millis(20);
     assert_eq!(ticket.done(deadline).await, Err(Refusal::Deadline));
@@ -157,7 +157,7 @@ async fn what_a_job_waited_is_known_before_and_after_it_began() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_panics_leaves_its_thread_alive() {
     let pool = Pool::new(1, 1);
-    let lane = pool.lane();
+    let lane = pool.lane(Duration::ZERO);
     assert_eq!(run(&pool, &lane, soon(), || panic!("on purpose")).await, Err(Refusal::Closed));
     assert_eq!(run(&pool, &lane, soon(), || 1).await.unwrap(), 1);
 }
@@ -174,12 +174,23 @@ fn a_retry_is_worth_it_when_the_queue_should_be_done() {
     assert_eq!(waiting(256, 5000), 60);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn before_the_first_job_has_ended_a_retry_is_worth_it_when_it_should_have() {
+    let (pool, let_go) = busy(2).await;
+    for (typical, seconds) in [(Duration::ZERO, 1), (Duration::from_secs(5), 11)] {
+        let lane = pool.lane(typical);
+        let _waiting = [pool.submit(&lane, || ()).unwrap(), pool.submit(&lane, || ()).unwrap()];
+        assert_eq!(pool.submit(&lane, || ()).err(), Some(Refusal::Full { retry_after: seconds }));
+    }
+    drop(let_go);
+}
+
 #[tokio::test]
 async fn a_lane_is_gone_with_its_model() {
     let pool = Pool::new(1, 1);
-    let kept = pool.lane();
+    let kept = pool.lane(Duration::ZERO);
     for _ in 0..100 {
-        let lane = pool.lane();
+        let lane = pool.lane(Duration::ZERO);
         run(&pool, &lane, soon(), || ()).await.unwrap();
     }
     run(&pool, &kept, soon(), || ()).await.unwrap();
@@ -189,7 +200,7 @@ async fn a_lane_is_gone_with_its_model() {
 #[test]
 fn two_jobs_that_come_together_begin_together() {
     let pool = Pool::new(2, 4);
-    let lane = pool.lane();
+    let lane = pool.lane(Duration::ZERO);
     let (done, is_done) = mpsc::channel();
     let _first = pool.submit(&lane, move || done.send(()).unwrap()).unwrap();
     is_done.recv().unwrap();

@@ -54,6 +54,7 @@ pub struct ModelMetrics(Arc<Figures>);
 struct Figures {
     compute: Durations,
     queue: Durations,
+    waiting: AtomicU64,
     success: AtomicU64,
     refused: AtomicU64,
     overload: AtomicU64,
@@ -73,6 +74,12 @@ impl ModelMetrics {
         &self.0.queue
     }
 
+    /// Counts a request as waiting for a compute thread, until what is given is dropped.
+    pub fn wait(&self) -> Waiting {
+        self.0.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(Arc::clone(&self.0))
+    }
+
     /// Counts a request that reached the model.
     pub fn count(&self, outcome: Outcome) {
         self.0.requests(outcome).fetch_add(1, Ordering::Relaxed);
@@ -81,6 +88,16 @@ impl ModelMetrics {
     /// How many requests ended so.
     pub fn counted(&self, outcome: Outcome) -> u64 {
         self.0.requests(outcome).load(Ordering::Relaxed)
+    }
+}
+
+/// A request that waits for a compute thread.
+#[derive(Debug)]
+pub struct Waiting(Arc<Figures>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -179,6 +196,24 @@ impl EncodeMetric for Requests {
 
     fn metric_type(&self) -> MetricType {
         MetricType::Counter
+    }
+}
+
+/// Requests that wait, by model.
+#[derive(Debug)]
+pub(super) struct Queued(pub(super) Models);
+
+impl EncodeMetric for Queued {
+    fn encode(&self, mut encoder: MetricEncoder) -> Result<(), Error> {
+        for (key, figures) in self.0.live() {
+            let waiting = i64::try_from(figures.waiting.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
+            encoder.encode_family(&labels(&key))?.encode_gauge(&waiting)?;
+        }
+        Ok(())
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Gauge
     }
 }
 

@@ -23,6 +23,8 @@ twofold_requests_in_flight 0
 # HELP twofold_queue_duration_seconds Time that a request waited for a compute thread, where it needed one; also where it waited in vain.
 # TYPE twofold_queue_duration_seconds histogram
 # UNIT twofold_queue_duration_seconds seconds
+# HELP twofold_requests_waiting Requests that wait for a compute thread now.
+# TYPE twofold_requests_waiting gauge
 # HELP twofold_inference_requests Requests that reached a model, by what became of them: success, refused (their own fault: 400), overload (429), deadline (504), abandoned (the client hung up: 499) or failed (500).
 # TYPE twofold_inference_requests counter
 # HELP twofold_models_loaded Models loaded now.
