@@ -127,13 +127,14 @@ fn a_token_that_is_refused_is_renewed_once() {
     assert_eq!(front.count("GetAuthorizationToken"), 2);
 }
 
-/// As many environments of Lambda that start at once, each with its own cache; ECR takes 20 calls a second.
+/// As many environments of Lambda that start at once, each with its own cache; ECR takes 20 calls a second, and others had those
+/// of the first: however slowly the machine starts so many, some come too early.
 #[test]
 fn a_storm_of_cold_starts_is_spread_until_all_have_their_token() {
     const STARTS: usize = 60;
     let (front, folder) = (ecr(None), tempfile::tempdir().unwrap());
     plant(&front, "iris", &[("model.onnx", &digits())]);
-    front.switch(|switches| switches.rate = 20.0);
+    front.switch(|switches| (switches.rate, switches.throttled) = (20.0, 20));
     let reference = format!("{}/iris:v1", front.address);
     let pull = |number: usize| {
         let out = folder.path().join(number.to_string());
@@ -150,7 +151,7 @@ fn a_storm_of_cold_starts_is_spread_until_all_have_their_token() {
         "| {STARTS} cold starts, ECR takes 20 calls a second | all pulled, after {calls} calls | {:.1} s | |",
         took.as_secs_f64()
     );
-    assert!(calls > STARTS, "nothing was throttled");
+    assert!(calls >= STARTS + 20, "{calls} calls: what is throttled was not tried again");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::cast_precision_loss)]
 
 mod ecr;
+mod emulator;
 mod faults;
 mod front;
 mod interop;
