@@ -27,7 +27,7 @@ use super::reference::Artifact;
 
 use access::Access;
 pub(super) use access::Login;
-pub(super) use failure::Failure;
+pub(super) use failure::{Failure, reasons};
 use failure::{of_status, of_transport, retry};
 pub(super) use push::Pushed;
 

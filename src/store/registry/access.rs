@@ -33,7 +33,7 @@ impl Login {
         refused: Option<&Credentials>,
     ) -> Result<Option<Credentials>, Failure> {
         if self.ecr.is_at(host) {
-            return self.ecr.credentials(host, refused).await.map(Some).map_err(Failure::Denied);
+            return self.ecr.credentials(host, refused).await.map(Some);
         }
         let Some(docker) = self.docker.clone() else { return Ok(None) };
         let host = host.to_owned();

@@ -60,8 +60,7 @@ impl Store {
         let remote = &self.remote;
         let pushed = remote.on_network(async |batch| {
             if *create {
-                let made = remote.login.ecr.create_repository(&artifact.host, &artifact.repository);
-                made.await.map_err(Failure::Denied)?;
+                remote.login.ecr.create_repository(&artifact.host, &artifact.repository).await?;
             }
             let login = Arc::clone(&remote.login);
             let registry = Registry::new(&batch.connections, artifact, Action::Push, login);
