@@ -56,9 +56,12 @@ const ACCEPTED: [&str; 3] = [
 
 /// What a process may do with a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Action {
+pub(super) enum Action<'a> {
     Pull,
-    Push,
+    /// `from` is another repository of the registry, whose blobs need not be sent again.
+    Push {
+        from: Option<&'a str>,
+    },
 }
 
 /// Hosts that are spoken to without TLS.

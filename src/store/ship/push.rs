@@ -63,8 +63,9 @@ impl Store {
                 remote.login.ecr.create_repository(&artifact.host, &artifact.repository).await?;
             }
             let login = Arc::clone(&remote.login);
-            let registry = Registry::new(&batch.connections, artifact, Action::Push, login);
-            send(&registry, shipment, artifact, from.as_deref()).await
+            let from = from.as_deref();
+            let registry = Registry::new(&batch.connections, artifact, Action::Push { from }, login);
+            send(&registry, shipment, artifact, from).await
         });
         let (stored, sent) = pushed.and_then(|pushed| pushed).map_err(|failure| error(artifact, &failure))?;
         Ok((artifact.at(stored), sent))
