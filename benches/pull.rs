@@ -20,8 +20,13 @@ const STARTS: usize = 15;
 const MODELS: usize = 100;
 
 fn main() -> ExitCode {
-    for tool in ["docker-registry", "skopeo", "curl"] {
-        if Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+    for (tool, version) in [
+        ("docker-registry", "--version"),
+        ("skopeo", "--version"),
+        ("curl", "--version"),
+        ("openssl", "version"),
+    ] {
+        if Command::new(tool).arg(version).stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
             eprintln!("NOT RUN: this bench needs {tool}");
             return ExitCode::FAILURE;
         }
@@ -36,7 +41,8 @@ fn main() -> ExitCode {
     bars.verdict()
 }
 
-/// 100 MB to the disk: pulled and verified, copied by skopeo, fetched by curl and not looked at.
+/// 100 MB to the disk: pulled and verified, copied by skopeo, fetched by curl and verified by openssl, which knows the processor's
+/// instructions for SHA-256 as coreutils' sha256sum may not, and fetched by curl alone, which looks at nothing.
 fn throughput(registry: &Registry, folder: &Path, bars: &mut Bars) {
     let model = folder.join("big");
     let weights = weights(&model, 100_000_000);
@@ -46,28 +52,35 @@ fn throughput(registry: &Registry, folder: &Path, bars: &mut Bars) {
     let copy = folder.join("copy");
     let to = copy.to_str().unwrap();
     let layout = format!("oci:{to}:1");
-    let mut times = [Vec::new(), Vec::new(), Vec::new()];
+    let verified = format!("curl -sf '{url}' | tee '{to}' | openssl dgst -sha256");
+    let mut times = [const { Vec::new() }; 4];
     for _ in 0..=ROUNDS {
-        let commands: [&[&str]; 3] = [
+        let commands: [&[&str]; 4] = [
             &[env!("CARGO_BIN_EXE_twofold"), "pull", &source["docker://".len()..], "-o", to],
             &["skopeo", "copy", "-q", "--src-tls-verify=false", &source, &layout],
             &["curl", "-sf", "-o", to, &url],
+            &["sh", "-c", &verified],
         ];
         for (command, times) in commands.iter().zip(&mut times) {
             let began = Instant::now();
-            let status = Command::new(command[0]).args(&command[1..]).stdout(Stdio::null()).status();
+            let ended =
+                Command::new(command[0]).args(&command[1..]).stderr(Stdio::inherit()).output().unwrap();
             times.push(began.elapsed().as_secs_f64() * 1000.0);
-            assert!(status.unwrap().success(), "{command:?}");
+            assert!(ended.status.success(), "{command:?}");
+            let told = String::from_utf8_lossy(&ended.stdout);
+            assert!(command[0] != "sh" || told.contains(&weights["sha256:".len()..]), "{told}");
             let _ = fs::remove_dir_all(&copy).or_else(|_| fs::remove_file(&copy));
         }
     }
     // The first round warms the page cache.
-    let [ours, skopeo, curl] = times.map(|times| median(times.into_iter().skip(1)));
+    let [ours, skopeo, curl, verified] = times.map(|times| median(times.into_iter().skip(1)));
     println!(
-        "100 MB: twofold {ours:.0} ms, skopeo copy {skopeo:.0} ms, curl {curl:.0} ms; medians of {ROUNDS}, interleaved"
+        "100 MB: twofold {ours:.0} ms, skopeo copy {skopeo:.0} ms, curl {curl:.0} ms, curl and openssl {verified:.0} ms; medians of \
+         {ROUNDS}, interleaved"
     );
     bars.at_most("100 MB pulled and verified, of skopeo's time", ours / skopeo, 0.5);
-    bars.at_most("100 MB pulled and verified, of curl's time", ours / curl, 1.1);
+    bars.at_most("100 MB pulled and verified, of curl's and openssl's time", ours / verified, 1.0);
+    bars.at_most("100 MB pulled and verified, of curl's time, which verifies nothing", ours / curl, 1.1);
 }
 
 fn memory(registry: &Registry, folder: &Path, bars: &mut Bars) {
@@ -84,7 +97,7 @@ fn memory(registry: &Registry, folder: &Path, bars: &mut Bars) {
         std::thread::sleep(Duration::from_millis(2));
     }
     println!("1 GB: {:.2} s", began.elapsed().as_secs_f64());
-    bars.at_most("1 GB pulled: most memory, MB", most, 40.0);
+    bars.at_most("1 GB pulled: most memory, MB", most, 20.0);
     fs::remove_dir_all(&model).unwrap();
 }
 

@@ -11,7 +11,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_ecr::Client;
-use aws_sdk_ecr::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ecr::types::{ImageScanningConfiguration, ImageTagMutability};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
@@ -20,6 +20,7 @@ use aws_smithy_http_client::{Builder, Connector};
 use tokio::sync::Mutex;
 
 use super::credentials::Credentials;
+use super::registry::{Failure, reasons};
 
 /// A token is not used in the last minutes of its twelve hours, so that none expires on its way.
 const RESERVE: Duration = Duration::from_mins(5);
@@ -90,7 +91,7 @@ impl Ecr {
         &self,
         host: &str,
         refused: Option<&Credentials>,
-    ) -> Result<Credentials, String> {
+    ) -> Result<Credentials, Failure> {
         let place = self.place(host).unwrap_or_default();
         let held = {
             let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,7 +111,7 @@ impl Ecr {
     }
 
     /// All images of a repository, the newest first.
-    pub(super) async fn images(&self, host: &str, repository: &str) -> Result<Vec<Image>, String> {
+    pub(super) async fn images(&self, host: &str, repository: &str) -> Result<Vec<Image>, Failure> {
         let place = self.place(host).unwrap_or_default();
         let call = client(&place).await?.describe_images().set_registry_id(place.account);
         let mut pages = call.repository_name(repository).into_paginator().items().send();
@@ -131,9 +132,10 @@ impl Ecr {
     }
 
     /// Makes a repository whose tags cannot be moved and whose images are scanned. One that is there already is left as it is.
-    pub(super) async fn create_repository(&self, host: &str, repository: &str) -> Result<(), String> {
+    pub(super) async fn create_repository(&self, host: &str, repository: &str) -> Result<(), Failure> {
         let Some(place) = self.place(host) else {
-            return Err(format!("{host} is no registry of ECR: make the repository with its own tools"));
+            let reason = format!("{host} is no registry of ECR: make the repository with its own tools");
+            return Err(Failure::Denied(reason));
         };
         let made = client(&place)
             .await?
@@ -165,7 +167,7 @@ pub struct Image {
     pub pushed: Option<i64>,
 }
 
-async fn client(place: &Place) -> Result<Client, String> {
+async fn client(place: &Place) -> Result<Client, Failure> {
     // The proxies that the environment names, as for blobs. Where credentials come from over the pod's or the machine's own link, at
     // addresses without TLS, is for NO_PROXY to say.
     let http = Builder::new().build_with_connector_fn(|settings, components| {
@@ -197,12 +199,12 @@ async fn client(place: &Place) -> Result<Client, String> {
     }
     let config = loader.load().await;
     if config.region().is_none() {
-        return Err("ECR: no region: set AWS_REGION".into());
+        return Err(Failure::Denied("ECR: no region: set AWS_REGION".into()));
     }
     Ok(Client::new(&config))
 }
 
-async fn token(place: &Place) -> Result<Token, String> {
+async fn token(place: &Place) -> Result<Token, Failure> {
     let mut call = client(place).await?.get_authorization_token();
     if let Some(account) = &place.account {
         #[expect(
@@ -218,7 +220,7 @@ async fn token(place: &Place) -> Result<Token, String> {
     let credentials = data
         .and_then(|data| data.authorization_token())
         .and_then(Credentials::of_basic)
-        .ok_or("ECR: GetAuthorizationToken: the answer holds no token")?;
+        .ok_or_else(|| Failure::Broken("ECR: GetAuthorizationToken: the answer holds no token".into()))?;
     let expires = data
         .and_then(|data| data.expires_at())
         .and_then(|at| SystemTime::try_from(*at).ok())
@@ -226,20 +228,81 @@ async fn token(place: &Place) -> Result<Token, String> {
     Ok(Token { credentials, expires })
 }
 
-fn failed<E>(call: &str, error: &E) -> String
+/// Why a call failed for good: what may pass, the SDK has tried again already.
+fn failed<E>(call: &str, error: &SdkError<E>) -> Failure
 where
-    E: std::error::Error + ProvideErrorMetadata,
+    E: std::error::Error + ProvideErrorMetadata + 'static,
 {
-    match (error.code(), error.message()) {
-        (Some(code), Some(message)) => format!("ECR: {call}: {code}: {message}"),
-        (Some(code), None) => format!("ECR: {call}: {code}"),
-        _ => format!("ECR: {call}: {}", DisplayErrorContext(error)),
+    let said = match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), None) => code.to_owned(),
+        _ => reasons(error),
+    };
+    let reason = format!("ECR: {call}: {said}");
+    match error {
+        SdkError::DispatchFailure(_) if said.contains("certificate") => Failure::Broken(reason),
+        // Of another kind is a connection that broke, which the SDK calls worth another try; and that there are no credentials,
+        // which it does not.
+        SdkError::DispatchFailure(failure)
+            if failure.is_io() || failure.is_timeout() || failure.as_other().is_some() =>
+        {
+            Failure::Unreachable(reason)
+        }
+        SdkError::TimeoutError(_) | SdkError::ResponseError(_) => Failure::Unreachable(reason),
+        SdkError::ServiceError(answer) => match error.code() {
+            Some("RepositoryNotFoundException") => Failure::Absent(reason),
+            Some("ThrottlingException") => Failure::Unreachable(reason),
+            _ if answer.raw().status().is_server_error() => Failure::Unreachable(reason),
+            _ => Failure::Denied(reason),
+        },
+        _ => Failure::Denied(reason),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_config::retry::ErrorKind;
+    use aws_sdk_ecr::config::http::HttpResponse;
+    use aws_sdk_ecr::error::{ConnectorError, ErrorMetadata};
+    use aws_sdk_ecr::operation::describe_images::DescribeImagesError;
+
     use super::*;
+
+    type Error = SdkError<DescribeImagesError>;
+
+    #[test]
+    fn what_answers_nothing_is_unreachable_and_what_refuses_denies() {
+        let kind = |error: Error| match failed("Call", &error) {
+            Failure::Unreachable(reason) => ("unreachable", reason),
+            Failure::Denied(reason) => ("denied", reason),
+            Failure::Absent(reason) => ("absent", reason),
+            Failure::Broken(reason) => ("broken", reason),
+            other => panic!("{other:?}"),
+        };
+        let said = |status: u16, code: &str| {
+            let answer = HttpResponse::new(status.try_into().unwrap(), "".into());
+            let metadata = ErrorMetadata::builder().code(code).message("why").build();
+            Error::service_error(DescribeImagesError::generic(metadata), answer)
+        };
+        let io = |reason: &str| Error::dispatch_failure(ConnectorError::io(reason.into()));
+        let other = |reason: &str, kind| Error::dispatch_failure(ConnectorError::other(reason.into(), kind));
+        for (error, wanted, reason) in [
+            (io("refused"), "unreachable", "io error: refused"),
+            (Error::dispatch_failure(ConnectorError::timeout("late".into())), "unreachable", "timeout: late"),
+            (Error::timeout_error("late"), "unreachable", "late"),
+            (io("invalid peer certificate"), "broken", "io error: invalid peer certificate"),
+            (other("closed", Some(ErrorKind::TransientError)), "unreachable", "other: closed"),
+            (other("no credentials in\nchain", None), "denied", "other: no credentials in\nchain"),
+            (said(400, "ThrottlingException"), "unreachable", "ThrottlingException: why"),
+            (said(500, "ServerException"), "unreachable", "ServerException: why"),
+            (said(400, "AccessDeniedException"), "denied", "AccessDeniedException: why"),
+            (said(400, "RepositoryNotFoundException"), "absent", "RepositoryNotFoundException: why"),
+        ] {
+            let (kind, told) = kind(error);
+            assert_eq!(kind, wanted, "{told}");
+            assert_eq!(told, format!("ECR: Call: {reason}"));
+        }
+    }
 
     #[test]
     fn the_account_and_the_region_come_from_the_host() {

@@ -25,9 +25,9 @@ use super::Digest;
 use super::package::{Blob, MANIFEST_LIMIT, MANIFEST_TYPE, excerpt};
 use super::reference::Artifact;
 
-use access::Access;
 pub(super) use access::Login;
-pub(super) use failure::Failure;
+use access::{Access, Key};
+pub(super) use failure::{Failure, reasons};
 use failure::{of_status, of_transport, retry};
 pub(super) use push::Pushed;
 
@@ -56,9 +56,12 @@ const ACCEPTED: [&str; 3] = [
 
 /// What a process may do with a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Action {
+pub(super) enum Action<'a> {
     Pull,
-    Push,
+    /// `from` is another repository of the registry, whose blobs need not be sent again.
+    Push {
+        from: Option<&'a str>,
+    },
 }
 
 /// Hosts that are spoken to without TLS.
@@ -196,21 +199,30 @@ impl Registry {
         .await
     }
 
-    /// Sends a request, with whatever opens the repository, and gives an answer that is a success. A refusal of the
-    /// credentials renews them once.
+    /// Sends a request, with whatever opens the repository, and gives an answer that is a success.
     async fn send(&self, request: impl Fn(&Client) -> RequestBuilder) -> Result<Response, Failure> {
-        self.connections.check_trust(self.base.split(':').next().unwrap_or_default())?;
-        let mut renewed = 0;
-        loop {
-            let key = self.access.key(&self.connections).await?;
+        self.opened(async |key| {
             let mut request = request(&self.connections.client);
             if let Some(value) = &key.value {
                 request = request.header(AUTHORIZATION, value);
             }
             let sent = timeout(HEAD_PATIENCE, request.send()).await;
-            let response = sent
-                .map_err(|_| Failure::passing(format!("no answer within {HEAD_PATIENCE:?}")))?
-                .map_err(|error| of_transport(&error))?;
+            sent.map_err(|_| Failure::passing(format!("no answer within {HEAD_PATIENCE:?}")))?
+                .map_err(|error| of_transport(&error))
+        })
+        .await
+    }
+
+    /// Calls `send` with what opens the repository. A refusal of the credentials renews them once.
+    async fn opened(
+        &self,
+        send: impl AsyncFn(&Key) -> Result<Response, Failure>,
+    ) -> Result<Response, Failure> {
+        self.connections.check_trust(self.base.split(':').next().unwrap_or_default())?;
+        let mut renewed = 0;
+        loop {
+            let key = self.access.key(&self.connections).await?;
+            let response = send(&key).await?;
             let status = response.status();
             if status.is_success() {
                 return Ok(response);

@@ -225,7 +225,7 @@ fn kib(size: u64) -> u32 {
 
 pub(super) fn error(artifact: &Artifact, failure: &Failure) -> Error {
     let kind = match failure {
-        Failure::Passing(..) | Failure::Slow(_) => ErrorKind::Unreachable,
+        Failure::Passing(..) | Failure::Slow(_) | Failure::Unreachable(_) => ErrorKind::Unreachable,
         Failure::Denied(_) => ErrorKind::Denied,
         Failure::Absent(_) => ErrorKind::Absent,
         Failure::Broken(_) => ErrorKind::Contents,

@@ -130,9 +130,14 @@ fn measure(path: &Path) -> io::Result<(Digest, u64)> {
     }
 }
 
-/// Whether something may be made at a path: nothing is there, or a folder that is empty.
+/// Whether something may be made at a path: nothing is there, or a folder that is empty and that a finished one can replace.
 fn check_free(path: &Path) -> Result<(), Error> {
     match fs::read_dir(path).map(|mut entries| entries.next().is_none()) {
+        Ok(true) if is_mount(path) => {
+            let reason =
+                "is where a volume is mounted, which no folder can replace: expected a folder within it";
+            Err(Error::new(ErrorKind::Layout, path.display(), reason))
+        }
         Ok(true) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Ok(false) => {
@@ -142,9 +147,31 @@ fn check_free(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// Whether another file system begins at a folder.
+#[cfg(unix)]
+fn is_mount(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let device = |path: &Path| fs::metadata(path).map(|found| found.dev()).ok();
+    device(path) != device(&path.join(".."))
+}
+
+#[cfg(not(unix))]
+fn is_mount(_: &Path) -> bool {
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_mounted_volume_is_no_place_for_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!is_mount(folder.path()));
+        assert!(is_mount(Path::new("/proc")));
+    }
 
     fn none() -> BTreeMap<String, String> {
         BTreeMap::new()

@@ -16,6 +16,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
+use crate::bearer;
 use crate::package::digest;
 use crate::upstream::forward;
 
@@ -196,7 +197,7 @@ pub(crate) fn answer(status: u16, body: impl Into<Body>) -> Response {
     Response::builder().status(status).body(body.into()).unwrap()
 }
 
-fn error(status: u16, code: &str, message: &str) -> Response {
+pub(crate) fn error(status: u16, code: &str, message: &str) -> Response {
     answer(status, json!({ "errors": [{ "code": code, "message": message }] }).to_string())
 }
 
@@ -218,33 +219,10 @@ async fn front(State(shared): State<Arc<Shared>>, mut request: Request) -> Resul
     if switches.busy.0 > 0 {
         return Ok(error(switches.busy.1, "TOOMANYREQUESTS", "come again"));
     }
-    if switches.bearer {
-        let given = request.headers().get("authorization").and_then(|value| value.to_str().ok());
-        if path == "/token" && switches.no_tokens {
-            return Ok(error(503, "UNAVAILABLE", "come again"));
-        }
-        if path == "/token" {
-            let (user, query) =
-                (format!("Basic {}", BASE64_STANDARD.encode("anna:secret")), request.uri().query());
-            return Ok(match given {
-                Some(given)
-                    if given == user
-                        && query == Some("service=a+registry&scope=repository%3Airis%3Apull") =>
-                {
-                    answer(200, json!({ "token": format!("of-anna-{}", switches.token) }).to_string())
-                }
-                _ => error(401, "UNAUTHORIZED", "incorrect username or password"),
-            });
-        }
-        if given != Some(&format!("Bearer of-anna-{}", switches.token)) {
-            let mut response = error(401, "UNAUTHORIZED", "authentication required");
-            let host = request.headers()["host"].to_str().unwrap();
-            let challenge = format!(
-                r#"Bearer realm="http://{host}/token",service="a registry",scope="repository:iris:pull",error="invalid_token""#
-            );
-            response.headers_mut().insert("www-authenticate", challenge.parse().unwrap());
-            return Ok(response);
-        }
+    if switches.bearer
+        && let Some(answered) = bearer::answered(&shared, &switches, &request)
+    {
+        return Ok(answered);
     }
     if switches.ecr {
         let wanted = BASE64_STANDARD.encode(format!("AWS:token-{}", switches.token));

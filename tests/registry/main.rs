@@ -5,7 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 #![allow(clippy::print_stdout, clippy::cast_precision_loss)]
 
+mod bearer;
 mod ecr;
+mod emulator;
 mod faults;
 mod front;
 mod interop;

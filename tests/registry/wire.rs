@@ -22,11 +22,13 @@ struct Wires {
 }
 
 impl Wire {
-    /// Leads to `to`; cut when so many bytes have come from there in all. Nobody listens for `away` then.
-    pub(crate) fn lay(to: String, cuts: Vec<u64>, away: Duration) -> Self {
+    /// Leads to `to`; cut when so many bytes have come from there in all, or from the beginning. Nobody listens for `away` then.
+    pub(crate) fn lay(to: String, mut cuts: Vec<u64>, away: Duration) -> Self {
+        let down = AtomicBool::new(cuts.first() == Some(&0));
+        cuts.retain(|cut| *cut > 0);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(Wires { cuts: Mutex::new(cuts), ..Wires::default() });
+        let state = Arc::new(Wires { cuts: Mutex::new(cuts), down, ..Wires::default() });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             let mut listener = Some(listener);

@@ -1,6 +1,8 @@
 //! Whose folder the cache is.
 
 use std::path::Path;
+#[cfg(unix)]
+use std::sync::OnceLock;
 
 /// Why a folder may not be used: it lies where anyone may make one, and somebody else made it. What is read from it would be
 /// hashed again all the same; but who owns it may put pipes and links where files belong.
@@ -37,13 +39,16 @@ fn check_for(folder: &Path, user: Option<u32>) -> Result<(), String> {
     ))
 }
 
-/// The user that this process acts as, where the system says it in a file.
+/// The user that this process acts as, where the system says it in a file: read once, since it stays.
 #[cfg(unix)]
 fn user() -> Option<u32> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-    // The real one, then the effective one.
-    users.split_whitespace().nth(1)?.parse().ok()
+    static USER: OnceLock<Option<u32>> = OnceLock::new();
+    *USER.get_or_init(|| {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let users = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+        // The real one, then the effective one.
+        users.split_whitespace().nth(1)?.parse().ok()
+    })
 }
 
 #[cfg(all(test, unix))]

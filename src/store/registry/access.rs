@@ -33,7 +33,7 @@ impl Login {
         refused: Option<&Credentials>,
     ) -> Result<Option<Credentials>, Failure> {
         if self.ecr.is_at(host) {
-            return self.ecr.credentials(host, refused).await.map(Some).map_err(Failure::Denied);
+            return self.ecr.credentials(host, refused).await.map(Some);
         }
         let Some(docker) = self.docker.clone() else { return Ok(None) };
         let host = host.to_owned();
@@ -48,7 +48,7 @@ impl Login {
 #[derive(Debug)]
 pub(super) struct Access {
     host: String,
-    scope: String,
+    scopes: Vec<String>,
     login: Arc<Login>,
     held: Mutex<Held>,
 }
@@ -74,12 +74,16 @@ struct Token {
 
 impl Access {
     pub(super) fn new(host: &str, repository: &str, action: Action, login: Arc<Login>) -> Self {
-        let actions = match action {
-            Action::Pull => "pull",
-            Action::Push => "pull,push",
+        let scope = |repository: &str, actions: &str| format!("repository:{repository}:{actions}");
+        let scopes = match action {
+            Action::Pull => vec![scope(repository, "pull")],
+            Action::Push { from: None } => vec![scope(repository, "pull,push")],
+            // A registry mounts only what the token may read.
+            Action::Push { from: Some(other) } => {
+                vec![scope(repository, "pull,push"), scope(other, "pull")]
+            }
         };
-        let scope = format!("repository:{repository}:{actions}");
-        Self { host: host.to_owned(), scope, login, held: Mutex::default() }
+        Self { host: host.to_owned(), scopes, login, held: Mutex::default() }
     }
 
     /// The key to use now. Most registries are asked without one first, and say what they want; ECR always wants the same.
@@ -155,7 +159,7 @@ impl Access {
         connections.check_trust(url.scheme())?;
         url.query_pairs_mut()
             .extend_pairs(service.map(|service| ("service", service)))
-            .append_pair("scope", &self.scope);
+            .extend_pairs(self.scopes.iter().map(|scope| ("scope", scope)));
         let mut request = connections.client.get(url);
         if let Some(credentials) = credentials {
             request = request.header(AUTHORIZATION, secret(&credentials.basic())?);

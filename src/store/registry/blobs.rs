@@ -24,8 +24,8 @@ const SLOW_TRIES: u32 = 2;
 /// Connections for one blob, even if each brings something.
 const ATTEMPTS: u32 = 100;
 
-/// Pieces that wait for the disk and for the digest; each has some 400 KB at most.
-const WAITING: usize = 6;
+/// Pieces that wait for the disk; each has some 400 KB at most. More of them would only leave the processor's cache meanwhile.
+const WAITING: usize = 2;
 
 impl Registry {
     /// Gets what is missing of a blob and puts it into its place. `received` hears how many bytes came.
@@ -73,8 +73,8 @@ impl Registry {
         Err(Failure::passing(format!("the connection broke {ATTEMPTS} times")))
     }
 
-    /// One connection's worth of bytes, written by one thread and hashed by another: the next ones come meanwhile. The partial
-    /// blob is given back whatever happened, unless a thread is lost.
+    /// One connection's worth of bytes, hashed here and written by another thread: the next ones are hashed meanwhile. The partial
+    /// blob is given back whatever happened, unless that thread is lost.
     async fn stream(
         &self,
         mut partial: Partial,
@@ -86,13 +86,6 @@ impl Registry {
         };
         let left = partial.left();
         let mut hasher = partial.take_hasher();
-        let (to_hash, mut copies) = mpsc::channel::<Bytes>(WAITING);
-        let hashing = spawn_blocking(move || {
-            while let Some(piece) = copies.blocking_recv() {
-                hasher.update(&piece);
-            }
-            hasher
-        });
         let (to_write, mut pieces) = mpsc::channel::<Bytes>(WAITING);
         let writing = spawn_blocking(move || {
             while let Some(piece) = pieces.blocking_recv() {
@@ -102,10 +95,16 @@ impl Registry {
             }
             (partial, Ok(()))
         });
-        let read = read(response, left, [to_hash, to_write], received).await;
+        let take = async |piece: Bytes| {
+            received(piece.len());
+            hasher.update(&piece);
+            to_write.send(piece).await.is_ok()
+        };
+        let read = read(response, left, take).await;
+        drop(to_write);
         let lost = |error: tokio::task::JoinError| Failure::Cache(error.to_string());
         let (mut partial, written) = writing.await.map_err(lost)?;
-        partial.put_hasher(hashing.await.map_err(lost)?);
+        partial.put_hasher(hasher);
         Ok((partial, written.and(read)))
     }
 
@@ -145,12 +144,11 @@ fn another_size(blob: &Blob, size: u64) -> Failure {
     Failure::Broken(format!("layer {} has {size} bytes; its manifest says {}", blob.digest, blob.size))
 }
 
-/// Gives the bytes on until they end. More than `left` are not taken.
+/// Gives the bytes on until they end, or nobody takes them. More than `left` are not given.
 async fn read(
     mut response: Response,
     mut left: u64,
-    takers: [mpsc::Sender<Bytes>; 2],
-    received: &(dyn Fn(usize) + Sync),
+    mut take: impl AsyncFnMut(Bytes) -> bool,
 ) -> Result<(), Failure> {
     let (mut stretch, mut came) = (Instant::now() + STRETCH, 0);
     loop {
@@ -177,12 +175,9 @@ async fn read(
             return Err(Failure::Broken("a layer goes on after the size that its manifest says".into()));
         };
         left = rest;
-        received(piece.len());
-        for taker in &takers {
-            // One that stopped says why itself.
-            if taker.send(piece.clone()).await.is_err() {
-                return Ok(());
-            }
+        // Who takes no more says why himself.
+        if !take(piece).await {
+            return Ok(());
         }
     }
     if left > 0 {

@@ -31,6 +31,8 @@ pub(in crate::store) enum Failure {
     Passing(String, Option<Duration>),
     /// Bytes come, but hardly.
     Slow(String),
+    /// Nobody answers, however often whoever says so has tried.
+    Unreachable(String),
     /// The registry does not let this process in.
     Denied(String),
     /// It has no such thing.
@@ -50,6 +52,7 @@ impl Failure {
         match self {
             Self::Passing(reason, _)
             | Self::Slow(reason)
+            | Self::Unreachable(reason)
             | Self::Denied(reason)
             | Self::Absent(reason)
             | Self::Broken(reason)
@@ -115,8 +118,13 @@ pub(super) fn of_transport(error: &reqwest::Error) -> Failure {
     Failure::passing(reason)
 }
 
-/// The innermost reasons are the ones that say something.
+/// The innermost reasons, in short.
 pub(super) fn chain(error: &dyn Error) -> String {
+    excerpt(&reasons(error))
+}
+
+/// The innermost reasons are the ones that say something.
+pub(in crate::store) fn reasons(error: &dyn Error) -> String {
     let mut reasons = Vec::new();
     let mut next = error.source();
     while let Some(inner) = next {
@@ -127,7 +135,7 @@ pub(super) fn chain(error: &dyn Error) -> String {
         reasons.push(error.to_string());
     }
     reasons.dedup();
-    excerpt(&reasons.join(": "))
+    reasons.join(": ")
 }
 
 /// An answer that is no success, with what the registry says about it.

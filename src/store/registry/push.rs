@@ -60,36 +60,12 @@ impl Registry {
             }
             let mut url = self.location(begun.headers())?;
             url.query_pairs_mut().append_pair("digest", &blob.digest.to_string());
-            self.upload(blob, url, &open).await?;
+            // All at once: a registry that answers a chunk in its own way is not asked about chunks. The bytes are read anew for
+            // each try: a stream can be sent once only.
+            self.opened(async |key| self.send_pieces(blob, url.clone(), key, &open).await).await?;
             Ok(Pushed::Sent)
         })
         .await
-    }
-
-    /// All at once: a registry that answers a chunk in its own way is not asked about chunks.
-    async fn upload(
-        &self,
-        blob: &Blob,
-        url: Url,
-        open: &impl Fn() -> io::Result<Box<dyn Read + Send>>,
-    ) -> Result<(), Failure> {
-        let mut renewed = false;
-        loop {
-            let key = self.access.key(&self.connections).await?;
-            let response = self.send_pieces(blob, url.clone(), &key, open).await?;
-            let status = response.status();
-            if status.is_success() {
-                return Ok(());
-            }
-            // The bytes are read anew: a stream can be sent once only.
-            if matches!(status.as_u16(), 401 | 403) && self.is_here(response.url()) && !renewed {
-                renewed = true;
-                if self.access.renew(&self.connections, &key, response.headers()).await? {
-                    continue;
-                }
-            }
-            return Err(super::of_status(response).await);
-        }
     }
 
     /// Sends a blob's bytes, for as long as somebody takes them.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::store::reference::Artifact;
-use crate::store::registry::{Action, Failure, Registry};
+use crate::store::registry::{Action, Registry};
 use crate::store::remote::error;
 use crate::store::{Error, Image, Store};
 
@@ -14,7 +14,7 @@ impl Store {
         let listed = remote.on_network(async |batch| {
             let Artifact { host, repository: name, .. } = repository;
             if remote.login.ecr.is_at(host) {
-                return remote.login.ecr.images(host, name).await.map_err(Failure::Denied);
+                return remote.login.ecr.images(host, name).await;
             }
             let login = Arc::clone(&remote.login);
             let registry = Registry::new(&batch.connections, repository, Action::Pull, login);

@@ -60,12 +60,12 @@ impl Store {
         let remote = &self.remote;
         let pushed = remote.on_network(async |batch| {
             if *create {
-                let made = remote.login.ecr.create_repository(&artifact.host, &artifact.repository);
-                made.await.map_err(Failure::Denied)?;
+                remote.login.ecr.create_repository(&artifact.host, &artifact.repository).await?;
             }
             let login = Arc::clone(&remote.login);
-            let registry = Registry::new(&batch.connections, artifact, Action::Push, login);
-            send(&registry, shipment, artifact, from.as_deref()).await
+            let from = from.as_deref();
+            let registry = Registry::new(&batch.connections, artifact, Action::Push { from }, login);
+            send(&registry, shipment, artifact, from).await
         });
         let (stored, sent) = pushed.and_then(|pushed| pushed).map_err(|failure| error(artifact, &failure))?;
         Ok((artifact.at(stored), sent))
