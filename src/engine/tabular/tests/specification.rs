@@ -171,7 +171,8 @@ fn a_list_that_is_given_twice_is_refused() {
         ..Constant::default()
     };
     let name = "nodes_values_as_tensor".into();
-    let doubles = Attribute::from(Fields { name, t: Some(doubles), r#type: 4, ..Fields::default() });
+    let doubles =
+        Attribute::from(Fields { name, t: Some(Box::new(doubles)), r#type: 4, ..Fields::default() });
     let said = refused(tree(&[doubles]));
     assert!(said.ends_with("both nodes_values and nodes_values_as_tensor are given"), "{said}");
 }
@@ -240,7 +241,7 @@ fn a_label_encoder_has_the_defaults_and_the_order_of_its_version() {
         ..Constant::default()
     };
     let name = "values_tensor".into();
-    let values = Attribute::from(Fields { name, t: Some(values), r#type: 4, ..Fields::default() });
+    let values = Attribute::from(Fields { name, t: Some(Box::new(values)), r#type: 4, ..Fields::default() });
     let node = ml("LabelEncoder", &["x"], &["y"], vec![ints("keys_int64s", &[1, 2, 1]), values]);
     let given = tensor(&[3], Data::Int64(vec![1, 2, 3]));
     let made = only(node, vec![], std::slice::from_ref(&given), Datatype::Int32).unwrap();
@@ -317,7 +318,7 @@ fn trees_without_a_root_are_refused() {
     let bytes =
         Constant { dims: vec![1], data_type: data_type::UINT8, int32_data: vec![0], ..Constant::default() };
     let tensor = |name: &str, t: Constant| {
-        Attribute::from(Fields { name: name.into(), t: Some(t), r#type: 4, ..Fields::default() })
+        Attribute::from(Fields { name: name.into(), t: Some(Box::new(t)), r#type: 4, ..Fields::default() })
     };
     let node = |roots: &[i64]| {
         let attributes = vec![
