@@ -1,5 +1,6 @@
 //! One node of the graph while its model is loaded: typed access to its attributes and its inputs.
 
+use super::budget::Budget;
 use super::constant;
 use super::kernel::{Fallible, Inputs, Kernel, Output, covered};
 use crate::engine::onnx::{Attribute, Integers, Node, Strings, data_type};
@@ -13,6 +14,7 @@ pub(super) struct Op<'a> {
     pub(super) types: Vec<Option<Datatype>>,
     /// Inputs that are constants.
     pub(super) constants: Vec<Option<&'a Tensor>>,
+    pub(super) budget: &'a Budget,
 }
 
 /// A type of lists, by the number that `AttributeProto.AttributeType` gives it.

@@ -3,7 +3,9 @@
 mod fuse;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
+use super::budget::Budget;
 use super::kernel::{Inputs, Kernel, Output, Place};
 use super::ml::Labels;
 use super::node::{Builder, Built, Op};
@@ -27,7 +29,7 @@ pub(super) struct Plan {
     /// Where the outputs of the signature are, in its order.
     pub(super) outputs: Vec<Place>,
     /// Class labels of outputs that are a classifier's scores.
-    pub(super) labels: Vec<Vec<String>>,
+    pub(super) labels: Vec<Arc<Vec<String>>>,
     /// Whether an operator is only this engine's.
     pub(super) is_tabular: bool,
 }
@@ -48,11 +50,13 @@ pub(super) struct Step {
 struct Value {
     place: Place,
     datatype: Datatype,
-    labels: Vec<String>,
+    /// Shared, since as many values as there are nodes may have them.
+    labels: Arc<Vec<String>>,
 }
 
 struct Planner<'a> {
     graph: &'a Graph,
+    budget: &'a Budget,
     versions: (i64, i64),
     values: HashMap<&'a str, Value>,
     initializers: HashMap<&'a str, &'a Constant>,
@@ -82,7 +86,7 @@ impl Plan {
     }
 
     /// Plans a model, or says what of it is not covered.
-    pub(super) fn of(model: &Model, signature: &Signature) -> Result<Self, LoadError> {
+    pub(super) fn of(model: &Model, signature: &Signature, budget: &Budget) -> Result<Self, LoadError> {
         let graph = model.graph.as_ref().ok_or_else(|| unsupported("it has no graph"))?;
         let lacking: BTreeSet<String> =
             graph.node.iter().filter(|node| builder(node).is_none()).map(Node::operator).collect();
@@ -108,6 +112,7 @@ impl Plan {
         }
         let mut planner = Planner {
             graph,
+            budget,
             versions: (version(&["", "ai.onnx"]), version(&[ML])),
             values: HashMap::new(),
             initializers: graph
@@ -162,7 +167,7 @@ impl<'a> Planner<'a> {
         for spec in &signature.inputs {
             if let Some(name) = names.get(spec.name.as_str()) {
                 let place = Place::Slot(self.plan.slots);
-                let value = Value { place, datatype: spec.datatype, labels: Vec::new() };
+                let value = Value { place, datatype: spec.datatype, labels: Arc::default() };
                 self.values.insert(name, value);
             }
             self.plan.slots += 1;
@@ -181,6 +186,9 @@ impl<'a> Planner<'a> {
                     "output {name} is declared as {declared} and made as {made}"
                 )));
             }
+            self.budget
+                .make(value.labels.iter().map(|label| label.len() + 1).sum())
+                .map_err(|reason| unsupported(format!("output {name}: {reason}")))?;
             self.plan.outputs.push(value.place);
             self.plan.labels.push(value.labels);
         }
@@ -200,7 +208,8 @@ impl<'a> Planner<'a> {
 
     fn constant(&mut self, name: &'a str, tensor: Tensor) -> Value {
         let datatype = tensor.datatype();
-        let value = Value { place: Place::Constant(self.plan.constants.len()), datatype, labels: Vec::new() };
+        let value =
+            Value { place: Place::Constant(self.plan.constants.len()), datatype, labels: Arc::default() };
         self.plan.constants.push(tensor);
         self.values.insert(name, value.clone());
         value
@@ -226,10 +235,11 @@ impl<'a> Planner<'a> {
             version: if node.domain == ML { self.versions.1 } else { self.versions.0 },
             types: values.iter().map(|value| value.as_ref().map(|value| value.datatype)).collect(),
             constants: constants.collect(),
+            budget: self.budget,
         };
         let Built { kernel, outputs, is_picky } =
             builder(node).ok_or("not an operator of this engine")?(&op)?;
-        let mut labels = class_labels(&op)?;
+        let mut labels = Arc::new(class_labels(&op)?);
         if labels.is_empty() && keeps_columns(node) {
             labels = values
                 .iter()
@@ -258,7 +268,7 @@ impl<'a> Planner<'a> {
         let first = self.plan.slots;
         self.plan.slots += outputs.len();
         for (index, (name, &datatype)) in last.output.iter().zip(&outputs).enumerate() {
-            let labels = if index + 1 == outputs.len() { labels.clone() } else { Vec::new() };
+            let labels = if index + 1 == outputs.len() { labels.clone() } else { Arc::default() };
             let value = Value { place: Place::Slot(first + index), datatype, labels };
             if !name.is_empty() && self.values.insert(name, value).is_some() {
                 return Err(format!("{} is made twice", Excerpt(name)));
@@ -277,11 +287,17 @@ impl<'a> Planner<'a> {
 
     /// What a node makes of constants alone, unless that is much.
     fn ahead(&self, kernel: &dyn Kernel, places: &[(Place, bool)]) -> Result<Option<Vec<Tensor>>, String> {
-        let made =
-            match kernel.run(&mut Inputs { slots: &mut [], constants: &self.plan.constants, places })? {
-                Output::One(tensor) => vec![tensor],
-                Output::Many(tensors) => tensors,
-            };
+        let made = match (Inputs {
+            slots: &mut [],
+            constants: &self.plan.constants,
+            places,
+            budget: Some(self.budget),
+        })
+        .run(kernel)?
+        {
+            Output::One(tensor) => vec![tensor],
+            Output::Many(tensors) => tensors,
+        };
         let elements: usize = made.iter().map(|tensor| tensor.data().len()).sum();
         Ok((elements <= FOLDED).then_some(made))
     }

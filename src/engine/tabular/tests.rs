@@ -1,5 +1,6 @@
 #![allow(clippy::cast_precision_loss)]
 
+mod budget;
 mod mutants;
 mod specification;
 

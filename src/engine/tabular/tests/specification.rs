@@ -17,7 +17,7 @@ fn tensor(sizes: &[usize], data: Data) -> Tensor {
     Tensor::new(Shape::new(sizes.to_vec()), data).unwrap()
 }
 
-fn fp32(sizes: &[usize], values: &[f32]) -> Tensor {
+pub(super) fn fp32(sizes: &[usize], values: &[f32]) -> Tensor {
     tensor(sizes, Data::Fp32(values.to_vec()))
 }
 
@@ -63,7 +63,7 @@ fn outcome(
 }
 
 /// The only output of one node.
-fn only(
+pub(super) fn only(
     node: Node,
     constants: Vec<Constant>,
     inputs: &[Tensor],
@@ -279,7 +279,7 @@ fn a_shape_with_two_sizes_left_open_is_refused() {
     assert!(said.ends_with("two sizes of its shape are -1"), "{said}");
 }
 
-fn matrix(name: &str, sizes: &[usize], values: &[f32]) -> Constant {
+pub(super) fn matrix(name: &str, sizes: &[usize], values: &[f32]) -> Constant {
     Constant {
         name: name.into(),
         dims: sizes.iter().map(|&size| i64::try_from(size).unwrap()).collect(),
@@ -313,29 +313,44 @@ fn inputs_without_rows_are_joined_as_wide_as_others() {
     assert_eq!(made.shape().sizes(), [0, 5]);
 }
 
-#[test]
-fn trees_without_a_root_are_refused() {
-    let bytes =
-        Constant { dims: vec![1], data_type: data_type::UINT8, int32_data: vec![0], ..Constant::default() };
+/// Trees of version 5 that ask whether `x[0] <= 0.5`: of each test, where it leads and whether that is a leaf. Two leaves say 1 and 2.
+pub(super) fn ensemble(
+    roots: &[i64],
+    passed: &[i64],
+    passed_leafs: &[i64],
+    failed: &[i64],
+    failed_leafs: &[i64],
+) -> Node {
+    let count = passed.len();
+    let modes = Constant {
+        dims: vec![i64::try_from(count).unwrap()],
+        data_type: data_type::UINT8,
+        int32_data: vec![0; count],
+        ..Constant::default()
+    };
     let tensor = |name: &str, t: Constant| {
         Attribute::from(Fields { name: name.into(), t: Some(Box::new(t)), r#type: 4, ..Fields::default() })
     };
-    let node = |roots: &[i64]| {
-        let attributes = vec![
-            ints("tree_roots", roots),
-            tensor("nodes_modes", bytes.clone()),
-            ints("nodes_featureids", &[0]),
-            tensor("nodes_splits", matrix("", &[1], &[0.5])),
-            ints("nodes_truenodeids", &[0]),
-            ints("nodes_trueleafs", &[1]),
-            ints("nodes_falsenodeids", &[1]),
-            ints("nodes_falseleafs", &[1]),
-            ints("leaf_targetids", &[0, 0]),
-            tensor("leaf_weights", matrix("", &[2], &[1.0, 2.0])),
-        ];
-        ml("TreeEnsemble", &["x"], &["y"], attributes)
+    let attributes = vec![
+        ints("tree_roots", roots),
+        tensor("nodes_modes", modes),
+        ints("nodes_featureids", &vec![0; count]),
+        tensor("nodes_splits", matrix("", &[count], &vec![0.5; count])),
+        ints("nodes_truenodeids", passed),
+        ints("nodes_trueleafs", passed_leafs),
+        ints("nodes_falsenodeids", failed),
+        ints("nodes_falseleafs", failed_leafs),
+        ints("leaf_targetids", &[0, 0]),
+        tensor("leaf_weights", matrix("", &[2], &[1.0, 2.0])),
+    ];
+    ml("TreeEnsemble", &["x"], &["y"], attributes)
+}
+
+#[test]
+fn trees_without_a_root_are_refused() {
+    let made = |roots: &[i64]| {
+        only(ensemble(roots, &[0], &[1], &[1], &[1]), vec![], &[fp32(&[1, 1], &[0.0])], Datatype::Fp32)
     };
-    let made = |roots: &[i64]| only(node(roots), vec![], &[fp32(&[1, 1], &[0.0])], Datatype::Fp32);
     assert_eq!(made(&[0]).unwrap(), fp32(&[1, 1], &[1.0]));
     let said = made(&[]).unwrap_err();
     assert!(said.ends_with("it has no roots"), "{said}");
