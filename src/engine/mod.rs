@@ -112,7 +112,9 @@ fn choose(source: &Source, model: onnx::Model, signature: &Signature) -> Result<
     match ours {
         Ok(ours) => Ok(Arc::new(ours)),
         Err(ours) => {
-            Err(LoadError::new(theirs.kind(), format!("no engine runs the model: {theirs}; {ours}")))
+            // What is wrong in the model, nobody has to look for in the engines.
+            let kind = if ours.kind() == LoadErrorKind::Malformed { ours.kind() } else { theirs.kind() };
+            Err(LoadError::new(kind, format!("no engine runs the model: {theirs}; {ours}")))
         }
     }
 }

@@ -23,7 +23,7 @@ use std::collections::HashSet;
 
 use super::onnx::{Constant, Model, Node};
 use super::{Engine, InferError, LoadError, LoadErrorKind, Spread};
-use crate::tensor::{Excerpt, Signature, Tensor, TensorSpec};
+use crate::tensor::{Excerpt, Shape, Signature, Tensor, TensorSpec};
 
 use budget::Budget;
 use kernel::{Inputs, Output, Place};
@@ -114,7 +114,7 @@ impl Tabular {
                 LoadErrorKind::Unsupported,
                 format!("{NAME} does not cover the model: {reason}"),
             )),
-            Err(Failure { of_values: false, reason }) if is_known && inputs.iter().all(is_free) => {
+            Err(Failure { of_values: false, reason, .. }) if is_known && inputs.iter().all(is_free) => {
                 Err(LoadError::new(
                     LoadErrorKind::Malformed,
                     format!("{NAME} cannot run a row of zeros through the model: {reason}"),
@@ -129,16 +129,18 @@ impl Tabular {
         for (input, spec) in inputs.iter().zip(&self.signature.inputs) {
             kernel::elements(input.shape().sizes()).map_err(|reason| Failure {
                 of_values: false,
+                sources: Vec::new(),
                 reason: format!("input {}: {reason}", Excerpt(&spec.name)),
             })?;
         }
         let mut slots: Vec<Option<Tensor>> = inputs.into_iter().map(Some).collect();
         slots.resize(self.plan.slots, None);
-        for step in &self.plan.steps {
+        for (place, step) in self.plan.steps.iter().enumerate() {
             let mut given =
                 Inputs { slots: &mut slots, constants: &self.plan.constants, places: &step.inputs, budget };
             let failed = |reason: String| Failure {
                 of_values: step.is_picky,
+                sources: self.plan.sources(place, self.signature.inputs.len()),
                 reason: format!("{}: {reason}", step.name),
             };
             let made = given.run(&*step.kernel).map_err(failed)?;
@@ -166,6 +168,8 @@ impl Tabular {
 /// Why a step made nothing.
 struct Failure {
     reason: String,
+    /// The inputs that it is made from.
+    sources: Vec<usize>,
     /// Other values of the same shape may do.
     of_values: bool,
 }
@@ -218,12 +222,38 @@ impl Engine for Tabular {
     }
 
     fn infer(&self, inputs: Vec<Tensor>, outputs: &[usize], _: Spread) -> Result<Vec<Tensor>, InferError> {
-        let mut slots = self.run(inputs, None).map_err(|failure| InferError::input(failure.reason))?;
+        // They are gone by the time that a step fails.
+        let sizes: Vec<usize> = inputs.iter().flat_map(|input| input.shape().sizes()).copied().collect();
+        let failed = |failure| InferError::input(self.explain(failure, &sizes));
+        let mut slots = self.run(inputs, None).map_err(failed)?;
         self.outputs(&mut slots, outputs)
     }
 }
 
+/// As many inputs as an error names.
+const NAMED: usize = 8;
+
 impl Tabular {
+    /// What the client is told: the inputs that did not suit a step, and why. `sizes` are those of all inputs, one after the other.
+    fn explain(&self, failure: Failure, mut sizes: &[usize]) -> String {
+        let Failure { reason, sources, .. } = failure;
+        let mut told = Vec::new();
+        for (index, spec) in self.signature.inputs.iter().enumerate() {
+            let (own, rest) = sizes.split_at(spec.shape.len().min(sizes.len()));
+            sizes = rest;
+            if sources.contains(&index) {
+                told.push(format!("input {}, {} {}", Excerpt(&spec.name), spec.datatype, Shape::new(own)));
+            }
+        }
+        if told.is_empty() {
+            return reason;
+        }
+        let more = told.len().saturating_sub(NAMED);
+        told.truncate(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{}{more}: {reason}", told.join(", "))
+    }
+
     /// Takes outputs from where the steps left them.
     fn outputs(&self, slots: &mut [Option<Tensor>], outputs: &[usize]) -> Result<Vec<Tensor>, InferError> {
         let places = outputs.iter().map(|&index| self.plan.outputs.get(index).copied());

@@ -72,7 +72,7 @@ pub(super) fn only(
     outcome(vec![node], constants, inputs, &[("y", datatype)], 4).map(|mut made| made.remove(0))
 }
 
-fn int(name: &str, i: i64) -> Attribute {
+pub(super) fn int(name: &str, i: i64) -> Attribute {
     Attribute::from(Fields { name: name.into(), i: Some(i), r#type: 2, ..Fields::default() })
 }
 
