@@ -2,6 +2,7 @@
 
 mod budget;
 mod faults;
+mod forms;
 mod mutants;
 mod specification;
 

@@ -13,7 +13,7 @@ fn kind(datatype: Datatype) -> i32 {
     }
 }
 
-fn tensor(sizes: &[usize], data: Data) -> Tensor {
+pub(super) fn tensor(sizes: &[usize], data: Data) -> Tensor {
     Tensor::new(Shape::new(sizes.to_vec()), data).unwrap()
 }
 
@@ -29,10 +29,25 @@ fn outcome(
     outputs: &[(&str, Datatype)],
     version: i64,
 ) -> Result<Vec<Tensor>, String> {
+    let engine = load(&written(nodes, constants, inputs, outputs, (18, version), true))
+        .map_err(|error| error.to_string())?;
+    let all: Vec<usize> = (0..outputs.len()).collect();
+    infer(&*engine, inputs.to_vec(), &all, Spread::One).map_err(|error| error.to_string())
+}
+
+/// The file of such nodes, with the versions of the operators of ONNX and of ai.onnx.ml; whether rows are free is asked for.
+pub(super) fn written(
+    nodes: Vec<Node>,
+    constants: Vec<Constant>,
+    inputs: &[Tensor],
+    outputs: &[(&str, Datatype)],
+    versions: (i64, i64),
+    is_free: bool,
+) -> Source {
     let declared = |(name, tensor): (&&str, &Tensor)| {
         let mut sizes: Vec<Option<i64>> =
             tensor.shape().sizes().iter().map(|&size| i64::try_from(size).ok()).collect();
-        if let [rows, _] = sizes.as_mut_slice() {
+        if let ([rows, _], true) = (sizes.as_mut_slice(), is_free) {
             *rows = None;
         }
         value(name, kind(tensor.datatype()), &sizes)
@@ -49,17 +64,9 @@ fn outcome(
         ..Graph::default()
     };
     let set = |domain: &str, version| OperatorSet { domain: Some(domain.into()), version: Some(version) };
-    let opset_import = vec![set("", 18), set("ai.onnx.ml", version)];
+    let opset_import = vec![set("", versions.0), set("ai.onnx.ml", versions.1)];
     let model = Model { ir_version: Some(8), graph: Some(graph), opset_import };
-    let source = Source {
-        model: model.encode_to_vec().into(),
-        engine: Some(NAME.into()),
-        threads: 1,
-        ..Source::default()
-    };
-    let engine = load(&source).map_err(|error| error.to_string())?;
-    let all: Vec<usize> = (0..outputs.len()).collect();
-    infer(&*engine, inputs.to_vec(), &all, Spread::One).map_err(|error| error.to_string())
+    Source { model: model.encode_to_vec().into(), engine: Some(NAME.into()), threads: 1, ..Source::default() }
 }
 
 /// The only output of one node.
@@ -76,11 +83,11 @@ pub(super) fn int(name: &str, i: i64) -> Attribute {
     Attribute::from(Fields { name: name.into(), i: Some(i), r#type: 2, ..Fields::default() })
 }
 
-fn float(name: &str, f: f32) -> Attribute {
+pub(super) fn float(name: &str, f: f32) -> Attribute {
     Attribute::from(Fields { name: name.into(), f: Some(f), r#type: 1, ..Fields::default() })
 }
 
-fn text(name: &str, s: &str) -> Attribute {
+pub(super) fn text(name: &str, s: &str) -> Attribute {
     let s = Some(s.as_bytes().to_vec().into());
     Attribute::from(Fields { name: name.into(), s, r#type: 3, ..Fields::default() })
 }
