@@ -58,7 +58,7 @@ fn constants(graph: &Graph) -> impl Iterator<Item = (&str, &Constant)> {
     let initializers = graph.initializer.iter().map(|constant| (constant.name.as_str(), constant));
     let attributes = graph.node.iter().flat_map(|node| {
         let name = node.output.first().map_or("", String::as_str);
-        node.attribute.iter().filter_map(move |attribute| Some((name, attribute.t.as_ref()?)))
+        node.attribute.iter().filter_map(move |attribute| Some((name, attribute.t.as_deref()?)))
     });
     initializers.chain(attributes)
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::{Engine, Spread, infer};
-use crate::tensor::{Data, Shape, Tensor, TensorSpec};
+use crate::tensor::{Data, Datatype, Shape, Signature, Tensor, TensorSpec};
 
 /// What is expected to take no longer is small: it is run on the thread that holds the request. A hand-over costs tens of
 /// microseconds, and the others behind that thread hardly notice.
@@ -16,7 +16,7 @@ const SMALL: Duration = Duration::from_micros(200);
 const RUNS: usize = 3;
 const LONG: Duration = Duration::from_millis(20);
 
-/// Elements that a measurement may allocate per input.
+/// Elements that a measurement may allocate for all inputs.
 const LARGEST: usize = 1 << 24;
 
 /// A run counts for at most so many times what was expected, or what is small: the system may have interrupted it.
@@ -49,8 +49,7 @@ pub struct Size(u64);
 impl Cost {
     /// Runs the model with zeros, every free size being 1. `None` where it does not take them, or would need too many.
     pub fn measure(engine: &dyn Engine) -> Option<Self> {
-        let specs = &engine.signature().inputs;
-        let inputs = specs.iter().map(zeros).collect::<Option<Vec<_>>>()?;
+        let inputs = zeros(engine.signature(), 1)?;
         let outputs: Vec<_> = (0..engine.signature().outputs.len()).collect();
         let elements = elements(&inputs);
         let mut time = Duration::MAX;
@@ -124,11 +123,23 @@ fn elements(tensors: &[Tensor]) -> usize {
     tensors.iter().map(|tensor| tensor.data().len()).sum()
 }
 
-fn zeros(spec: &TensorSpec) -> Option<Tensor> {
-    let sizes: Vec<_> = spec.shape.iter().map(|&size| usize::try_from(size).unwrap_or(1)).collect();
-    let shape = Shape::new(sizes);
-    let elements = shape.elements().filter(|&elements| elements <= LARGEST)?;
-    Tensor::new(shape, Data::zeros(spec.datatype, elements)).ok()
+/// Inputs of zeros: of so many rows where their number is free, any other free size being 1. `None` where they are too large.
+pub(super) fn zeros(signature: &Signature, rows: usize) -> Option<Vec<Tensor>> {
+    let mut left = LARGEST;
+    let mut zeros = |spec: &TensorSpec| {
+        let free = [rows].into_iter().chain(std::iter::repeat(1));
+        let sizes = spec.shape.iter().zip(free).map(|(&size, free)| usize::try_from(size).unwrap_or(free));
+        let shape = Shape::new(sizes.collect::<Vec<_>>());
+        let elements = shape.elements()?;
+        left = left.checked_sub(elements)?;
+        let data = match spec.datatype {
+            // A zero for whoever takes it for a number.
+            Datatype::Bytes => Data::Bytes(std::iter::repeat_n("0", elements).collect()),
+            datatype => Data::zeros(datatype, elements),
+        };
+        Tensor::new(shape, data).ok()
+    };
+    signature.inputs.iter().map(&mut zeros).collect()
 }
 
 #[cfg(test)]

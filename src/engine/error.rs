@@ -12,9 +12,9 @@ pub struct LoadError {
 /// What is wrong with a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoadErrorKind {
-    /// It is not ONNX, or not whole.
+    /// It is not ONNX, not whole, or contradicts itself.
     Malformed,
-    /// It asks for operators, datatypes or an engine that there are not.
+    /// It asks for operators, datatypes, an engine or a size that there are not.
     Unsupported,
     /// It holds a constant that the engine's own datatypes cannot hold.
     OutOfRange,

@@ -69,7 +69,8 @@ pub fn load(source: &Source) -> Result<Arc<dyn Engine>, LoadError> {
         let signature = signature::read(&model)?;
         match source.engine.as_deref() {
             Some(tabular::NAME) => {
-                let engine: Arc<dyn Engine> = Arc::new(tabular::Tabular::load(&model, signature)?);
+                let engine: Arc<dyn Engine> =
+                    Arc::new(tabular::Tabular::load(&model, signature, source.model.len())?);
                 Ok(engine)
             }
             Some(rten::NAME) => rten::Rten::load(source, model, signature),
@@ -82,7 +83,7 @@ pub fn load(source: &Source) -> Result<Arc<dyn Engine>, LoadError> {
                 );
                 Err(LoadError::new(LoadErrorKind::Unsupported, message))
             }
-            None => choose(source, model, signature),
+            None => choose(source, model, &signature),
         }
     });
     loaded.unwrap_or_else(|panic| {
@@ -93,8 +94,9 @@ pub fn load(source: &Source) -> Result<Arc<dyn Engine>, LoadError> {
 
 /// The tabular engine where the model is its by choice; else rten; else the tabular engine, for whatever it covers. Where neither
 /// does, the error has the reason of each.
-fn choose(source: &Source, model: onnx::Model, signature: Signature) -> Result<Arc<dyn Engine>, LoadError> {
-    let ours = (!tabular::is_too_large(&model)).then(|| tabular::Tabular::load(&model, signature.clone()));
+fn choose(source: &Source, model: onnx::Model, signature: &Signature) -> Result<Arc<dyn Engine>, LoadError> {
+    let load = |model: &onnx::Model| tabular::Tabular::load(model, signature.clone(), source.model.len());
+    let ours = (!tabular::is_too_large(&model)).then(|| load(&model));
     let ours = match ours {
         Some(Ok(ours)) if ours.is_chosen() => return Ok(Arc::new(ours)),
         ours => ours,
@@ -105,12 +107,14 @@ fn choose(source: &Source, model: onnx::Model, signature: Signature) -> Result<A
     };
     let ours = match ours {
         Some(ours) => ours,
-        None => tabular::Tabular::load(&onnx::Model::read(source.model.clone())?, signature),
+        None => load(&onnx::Model::read(source.model.clone())?),
     };
     match ours {
         Ok(ours) => Ok(Arc::new(ours)),
         Err(ours) => {
-            Err(LoadError::new(theirs.kind(), format!("no engine runs the model: {theirs}; {ours}")))
+            // What is wrong in the model, nobody has to look for in the engines.
+            let kind = if ours.kind() == LoadErrorKind::Malformed { ours.kind() } else { theirs.kind() };
+            Err(LoadError::new(kind, format!("no engine runs the model: {theirs}; {ours}")))
         }
     }
 }

@@ -2,6 +2,7 @@
 //! under the numbers that it gives them. Raw data is shared with the file's buffer, not copied.
 
 mod attribute;
+mod weight;
 
 use bytes::Bytes;
 use prost::Message;
@@ -76,10 +77,10 @@ pub(super) struct Fields {
     pub(super) i: Option<i64>,
     #[prost(bytes = "bytes", optional, tag = "4")]
     pub(super) s: Option<Bytes>,
-    #[prost(message, optional, tag = "5")]
-    pub(super) t: Option<Constant>,
-    #[prost(message, optional, tag = "6")]
-    pub(super) g: Option<Graph>,
+    #[prost(message, optional, boxed, tag = "5")]
+    pub(super) t: Option<Box<Constant>>,
+    #[prost(message, optional, boxed, tag = "6")]
+    pub(super) g: Option<Box<Graph>>,
     #[prost(float, repeated, packed = "false", tag = "7")]
     pub(super) floats: Vec<f32>,
     #[prost(message, repeated, tag = "11")]
@@ -200,6 +201,7 @@ impl Model {
         let malformed = |reason: String| {
             LoadError::new(LoadErrorKind::Malformed, format!("model.onnx is not a whole ONNX file: {reason}"))
         };
+        weight::check(&file).map_err(malformed)?;
         let model = Self::decode(file).map_err(|error| malformed(error.to_string()))?;
         if model.graph.is_none() || model.opset_import.is_empty() {
             return Err(malformed("it has no graph, or names no operator set".to_owned()));
@@ -214,7 +216,7 @@ impl Model {
         while let Some(&graph) = found.get(next) {
             next += 1;
             for attribute in graph.node.iter().flat_map(|node| &node.attribute) {
-                found.extend(attribute.g.iter().chain(&attribute.graphs));
+                found.extend(attribute.g.as_deref().into_iter().chain(&attribute.graphs));
             }
         }
         found

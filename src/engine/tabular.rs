@@ -8,6 +8,7 @@
 //! Its bits depend on no processor feature and on no C library: sums are made in a fixed order, for each row by itself,
 //! without fused multiply-add, and transcendental functions are the libm crate's.
 
+mod budget;
 mod constant;
 mod element;
 mod kernel;
@@ -22,8 +23,9 @@ use std::collections::HashSet;
 
 use super::onnx::{Constant, Model, Node};
 use super::{Engine, InferError, LoadError, LoadErrorKind, Spread};
-use crate::tensor::{Data, Datatype, Excerpt, Shape, Signature, Tensor, TensorSpec};
+use crate::tensor::{Excerpt, Shape, Signature, Tensor, TensorSpec};
 
+use budget::Budget;
 use kernel::{Inputs, Output, Place};
 use plan::{ML, Plan};
 
@@ -58,16 +60,17 @@ pub(super) struct Tabular {
 }
 
 impl Tabular {
-    /// Loads a model; the error says what of it is not covered.
-    pub(super) fn load(model: &Model, signature: Signature) -> Result<Self, LoadError> {
-        let mut plan = Plan::of(model, &signature)?;
+    /// Loads a model from a file of so many bytes; the error says what of it is not covered.
+    pub(super) fn load(model: &Model, signature: Signature, file: usize) -> Result<Self, LoadError> {
+        let budget = Budget::new(file);
+        let mut plan = Plan::of(model, &signature, &budget)?;
         let labels = std::mem::take(&mut plan.labels);
         let mut loaded = Self { signature, plan };
-        let one = loaded.try_zeros(1)?;
+        let one = loaded.try_zeros(1, &budget)?;
         let undeclared = super::signature::undeclared(model);
         let of_rows = loaded.signature.inputs.iter().all(is_free);
         // Only where its outcome is looked at.
-        let two = if of_rows || !undeclared.is_empty() { loaded.try_zeros(2)? } else { None };
+        let two = if of_rows || !undeclared.is_empty() { loaded.try_zeros(2, &budget)? } else { None };
         for (place, spec) in loaded.signature.outputs.iter_mut().enumerate() {
             let made =
                 one.as_ref().and_then(|one| one.get(place)).zip(two.as_ref().and_then(|two| two.get(place)));
@@ -83,7 +86,7 @@ impl Tabular {
         }
         for (spec, labels) in loaded.signature.outputs.iter_mut().zip(labels) {
             if spec.labels.is_empty() && fits(spec, &labels) {
-                spec.labels = labels;
+                spec.labels = labels.to_vec();
             }
         }
         Ok(loaded)
@@ -95,57 +98,52 @@ impl Tabular {
         self.plan.is_tabular || (self.plan.is_dense() && small)
     }
 
-    /// Runs some rows of zeros through the model and gives the outputs, or none where its inputs' sizes are not known. What does not
-    /// fit then never will, if rows are what is free; without any, a zero may be a size that no request would give.
-    fn try_zeros(&self, rows: usize) -> Result<Option<Vec<Tensor>>, LoadError> {
-        let mut inputs = Vec::with_capacity(self.signature.inputs.len());
-        for spec in &self.signature.inputs {
-            if spec.shape.iter().skip(1).any(|&size| size < 0) {
-                return Ok(None);
-            }
-            let sizes: Vec<usize> =
-                spec.shape.iter().map(|&size| usize::try_from(size).unwrap_or(rows)).collect();
-            let Ok(elements) = kernel::elements(&sizes) else { return Ok(None) };
-            let zeros = match spec.datatype {
-                // A zero for whoever takes it for a number.
-                Datatype::Bytes => Data::Bytes(std::iter::repeat_n("0", elements).collect()),
-                datatype => Data::zeros(datatype, elements),
-            };
-            let Ok(zeros) = Tensor::new(Shape::new(sizes), zeros) else { return Ok(None) };
-            inputs.push(zeros);
-        }
-        match self.run(inputs) {
-            Ok(mut slots) => {
+    /// Runs some rows of zeros through the model and gives the outputs, or none where its inputs' other sizes are not known. What does
+    /// not fit then never will, if rows are what is free; without any, a zero may be a size that no request would give.
+    ///
+    /// Whatever is known of the sizes, a single row is all that [`Cost`](super::Cost) tries, and must be within the budget.
+    fn try_zeros(&self, rows: usize, budget: &Budget) -> Result<Option<Vec<Tensor>>, LoadError> {
+        let inputs = &self.signature.inputs;
+        let is_known = inputs.iter().all(|spec| spec.shape.iter().skip(1).all(|&size| size >= 0));
+        let Some(zeros) = super::cost::zeros(&self.signature, rows) else { return Ok(None) };
+        match self.run(zeros, Some(budget)) {
+            Ok(mut slots) if is_known => {
                 Ok(self.outputs(&mut slots, &(0..self.plan.outputs.len()).collect::<Vec<_>>()).ok())
             }
-            Err(Failure { of_values: false, reason }) if self.signature.inputs.iter().all(is_free) => {
+            Err(Failure { reason, .. }) if budget.is_spent() => Err(LoadError::new(
+                LoadErrorKind::Unsupported,
+                format!("{NAME} does not cover the model: {reason}"),
+            )),
+            Err(Failure { of_values: false, reason, .. }) if is_known && inputs.iter().all(is_free) => {
                 Err(LoadError::new(
                     LoadErrorKind::Malformed,
                     format!("{NAME} cannot run a row of zeros through the model: {reason}"),
                 ))
             }
-            Err(_) => Ok(None),
+            Ok(_) | Err(_) => Ok(None),
         }
     }
 
     /// Runs all steps and gives the values that are left.
-    fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Option<Tensor>>, Failure> {
+    fn run(&self, inputs: Vec<Tensor>, budget: Option<&Budget>) -> Result<Vec<Option<Tensor>>, Failure> {
         for (input, spec) in inputs.iter().zip(&self.signature.inputs) {
             kernel::elements(input.shape().sizes()).map_err(|reason| Failure {
                 of_values: false,
+                sources: Vec::new(),
                 reason: format!("input {}: {reason}", Excerpt(&spec.name)),
             })?;
         }
         let mut slots: Vec<Option<Tensor>> = inputs.into_iter().map(Some).collect();
         slots.resize(self.plan.slots, None);
-        for step in &self.plan.steps {
+        for (place, step) in self.plan.steps.iter().enumerate() {
             let mut given =
-                Inputs { slots: &mut slots, constants: &self.plan.constants, places: &step.inputs };
+                Inputs { slots: &mut slots, constants: &self.plan.constants, places: &step.inputs, budget };
             let failed = |reason: String| Failure {
                 of_values: step.is_picky,
+                sources: self.plan.sources(place, self.signature.inputs.len()),
                 reason: format!("{}: {reason}", step.name),
             };
-            let made = step.kernel.run(&mut given).map_err(failed)?;
+            let made = given.run(&*step.kernel).map_err(failed)?;
             for (place, is_last) in &step.inputs {
                 if let (Place::Slot(slot), true) = (place, is_last)
                     && let Some(slot) = slots.get_mut(*slot)
@@ -170,6 +168,8 @@ impl Tabular {
 /// Why a step made nothing.
 struct Failure {
     reason: String,
+    /// The inputs that it is made from.
+    sources: Vec<usize>,
     /// Other values of the same shape may do.
     of_values: bool,
 }
@@ -222,12 +222,38 @@ impl Engine for Tabular {
     }
 
     fn infer(&self, inputs: Vec<Tensor>, outputs: &[usize], _: Spread) -> Result<Vec<Tensor>, InferError> {
-        let mut slots = self.run(inputs).map_err(|failure| InferError::input(failure.reason))?;
+        // They are gone by the time that a step fails.
+        let sizes: Vec<usize> = inputs.iter().flat_map(|input| input.shape().sizes()).copied().collect();
+        let failed = |failure| InferError::input(self.explain(failure, &sizes));
+        let mut slots = self.run(inputs, None).map_err(failed)?;
         self.outputs(&mut slots, outputs)
     }
 }
 
+/// As many inputs as an error names.
+const NAMED: usize = 8;
+
 impl Tabular {
+    /// What the client is told: the inputs that did not suit a step, and why. `sizes` are those of all inputs, one after the other.
+    fn explain(&self, failure: Failure, mut sizes: &[usize]) -> String {
+        let Failure { reason, sources, .. } = failure;
+        let mut told = Vec::new();
+        for (index, spec) in self.signature.inputs.iter().enumerate() {
+            let (own, rest) = sizes.split_at(spec.shape.len().min(sizes.len()));
+            sizes = rest;
+            if sources.contains(&index) {
+                told.push(format!("input {}, {} {}", Excerpt(&spec.name), spec.datatype, Shape::new(own)));
+            }
+        }
+        if told.is_empty() {
+            return reason;
+        }
+        let more = told.len().saturating_sub(NAMED);
+        told.truncate(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{}{more}: {reason}", told.join(", "))
+    }
+
     /// Takes outputs from where the steps left them.
     fn outputs(&self, slots: &mut [Option<Tensor>], outputs: &[usize]) -> Result<Vec<Tensor>, InferError> {
         let places = outputs.iter().map(|&index| self.plan.outputs.get(index).copied());

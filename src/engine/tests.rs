@@ -170,7 +170,7 @@ fn constants_beyond_32_bits_are_refused_by_name() {
     for attribute in [
         Attribute::from(Fields {
             name: "value".into(),
-            t: Some(int64("", &[1, 1 << 31])),
+            t: Some(Box::new(int64("", &[1, 1 << 31]))),
             r#type: 4,
             ..Fields::default()
         }),
@@ -254,7 +254,12 @@ fn every_missing_operator_is_named_also_inside_branches() {
         ..Graph::default()
     };
     let attribute = |name: &str, graph| {
-        Attribute::from(Fields { name: name.to_owned(), g: Some(graph), r#type: 5, ..Fields::default() })
+        Attribute::from(Fields {
+            name: name.to_owned(),
+            g: Some(Box::new(graph)),
+            r#type: 5,
+            ..Fields::default()
+        })
     };
     let mut choice = node("If", &["flag"], "z");
     choice.attribute = vec![

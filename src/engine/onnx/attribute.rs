@@ -66,6 +66,11 @@ impl Message for Attribute {
         context: DecodeContext,
     ) -> Result<(), DecodeError> {
         match number {
+            // What a file weighs is counted ahead without a look behind a list's first element. An attribute has one value.
+            5 | 6 | 11 if self.ints.len() + self.fields.floats.len() + self.strings.elements.len() > 0 => {
+                #[allow(deprecated)] // nothing else gives an error that says what is wrong
+                return Err(DecodeError::new("an attribute has a tensor or a graph behind a list"));
+            }
             INTS => {
                 let mut values = Vec::new();
                 encoding::int64::merge_repeated(wire_type, &mut values, from, context)?;

@@ -31,6 +31,13 @@ pub(super) fn read(constant: &Constant) -> Fallible<Tensor> {
     Tensor::new(Shape::new(sizes), data).map_err(|_| "its data and its shape differ".into())
 }
 
+/// Whether the engine has its type, and looks for its data where it is.
+pub(super) fn is_covered(constant: &Constant) -> bool {
+    use data_type::{BOOL, DOUBLE, FLOAT, INT32, INT64, STRING};
+    constant.data_location == 0
+        && matches!(constant.data_type, FLOAT | DOUBLE | INT64 | INT32 | BOOL | STRING)
+}
+
 fn list<T: Clone, const SIZE: usize>(
     raw: Option<&[u8]>,
     listed: &[T],

@@ -1,13 +1,17 @@
 //! What a step of a plan is to the engine: a function from tensors to tensors.
 
+use super::budget::{Budget, weight};
 use super::element::Element;
-use crate::tensor::{Data, Datatype, Shape, Tensor};
+use crate::tensor::{Data, Datatype, Shape, Strings, Tensor};
 
 /// The reason is for whoever reads the log or sent the request: it names what does not fit.
 pub(super) type Fallible<T> = Result<T, String>;
 
 /// More elements than this are not made at once: 64 MiB of floats, as much as a request may bring.
 const LARGEST: usize = 1 << 24;
+
+/// Strings of more bytes than this in all are not made at once: as much.
+const MOST_BYTES: usize = 1 << 26;
 
 /// More dimensions than this, no tensor has. Some loops look at each one for each.
 const MOST_DIMENSIONS: usize = 64;
@@ -57,9 +61,30 @@ pub(super) struct Inputs<'a> {
     pub(super) constants: &'a [Tensor],
     /// Each input's place, and whether nobody needs it later.
     pub(super) places: &'a [(Place, bool)],
+    /// While the model is loaded.
+    pub(super) budget: Option<&'a Budget>,
 }
 
 impl Inputs<'_> {
+    /// Runs a kernel with these inputs, within the budget.
+    pub(super) fn run(&mut self, kernel: &dyn Kernel) -> Fallible<Output> {
+        let Some(budget) = self.budget else { return kernel.run(self) };
+        for tensor in (0..self.len()).filter_map(|index| self.find(index)) {
+            budget.step(weight(tensor))?;
+        }
+        let made = kernel.run(self)?;
+        match &made {
+            Output::One(tensor) => budget.make(weight(tensor))?,
+            Output::Many(tensors) => tensors.iter().try_for_each(|tensor| budget.make(weight(tensor)))?,
+        }
+        Ok(made)
+    }
+
+    /// Counts what a kernel does beyond going through its inputs and outputs.
+    pub(super) fn step(&self, steps: usize) -> Fallible<()> {
+        self.budget.map_or(Ok(()), |budget| budget.step(steps))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.places.len()
     }
@@ -175,10 +200,22 @@ pub(super) fn pick(data: &Data, positions: &[usize]) -> Fallible<Data> {
         Data::Fp64(values) => Data::Fp64(of(values, positions)?),
         Data::Bytes(strings) => {
             let picked = positions.iter().map(|&position| strings.get(position)).collect::<Option<Vec<_>>>();
-            Data::Bytes(picked.ok_or("an index is outside")?.into_iter().collect())
+            texts(picked.ok_or("an index is outside")?)?
         }
         other => return Err(format!("{} is not covered", other.datatype())),
     })
+}
+
+/// Strings, unless they are too many bytes in all.
+pub(super) fn texts<S: AsRef<[u8]>>(strings: impl IntoIterator<Item = S>) -> Fallible<Data> {
+    let mut all = Strings::default();
+    for string in strings {
+        let string = string.as_ref();
+        if string.len() > MOST_BYTES - all.total() || !all.push(string) {
+            return Err(format!("its strings have more than {MOST_BYTES} bytes"));
+        }
+    }
+    Ok(Data::Bytes(all))
 }
 
 /// The datatypes that the engine has.

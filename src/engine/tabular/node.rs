@@ -1,5 +1,6 @@
 //! One node of the graph while its model is loaded: typed access to its attributes and its inputs.
 
+use super::budget::Budget;
 use super::constant;
 use super::kernel::{Fallible, Inputs, Kernel, Output, covered};
 use crate::engine::onnx::{Attribute, Integers, Node, Strings, data_type};
@@ -13,6 +14,7 @@ pub(super) struct Op<'a> {
     pub(super) types: Vec<Option<Datatype>>,
     /// Inputs that are constants.
     pub(super) constants: Vec<Option<&'a Tensor>>,
+    pub(super) budget: &'a Budget,
 }
 
 /// A type of lists, by the number that `AttributeProto.AttributeType` gives it.
@@ -61,6 +63,13 @@ impl Built {
 }
 
 impl<'a> Op<'a> {
+    /// Whether all that the node is given is of types that the engine has. Bytes, which tell modes, are no tensor.
+    pub(super) fn is_covered(&self) -> bool {
+        let mut constants = self.node.attribute.iter().filter_map(|attribute| attribute.t.as_deref());
+        self.types.iter().flatten().copied().all(covered)
+            && constants.all(|t| constant::is_covered(t) || t.data_type == data_type::UINT8)
+    }
+
     /// The datatype of an input that must be there and is only passed on: any that the protocol has.
     pub(super) fn any_datatype(&self, index: usize) -> Fallible<Datatype> {
         let datatype = self.types.get(index).copied().flatten();

@@ -1,16 +1,20 @@
 //! From an ONNX graph to numbered values and the steps between them.
 
 mod fuse;
+mod refusal;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
+use super::budget::Budget;
 use super::kernel::{Inputs, Kernel, Output, Place};
 use super::ml::Labels;
 use super::node::{Builder, Built, Op};
 use super::{NAME, constant, ml, plain};
 use crate::engine::onnx::{Constant, Graph, Model, Node};
 use crate::engine::{LoadError, LoadErrorKind};
-use crate::tensor::{Datatype, Excerpt, Signature, Tensor};
+use crate::tensor::{Datatype, Excerpt, Signature, Tensor, TensorSpec};
+use refusal::Refusal;
 
 /// The domain of the operators that are only this engine's.
 pub(super) const ML: &str = "ai.onnx.ml";
@@ -27,14 +31,14 @@ pub(super) struct Plan {
     /// Where the outputs of the signature are, in its order.
     pub(super) outputs: Vec<Place>,
     /// Class labels of outputs that are a classifier's scores.
-    pub(super) labels: Vec<Vec<String>>,
+    pub(super) labels: Vec<Arc<Vec<String>>>,
     /// Whether an operator is only this engine's.
     pub(super) is_tabular: bool,
 }
 
 /// One kernel, the values that it reads and the values that it makes.
 pub(super) struct Step {
-    /// The node, as errors name it.
+    /// The node's, see [`named`].
     pub(super) name: String,
     pub(super) kernel: Box<dyn Kernel>,
     pub(super) inputs: Vec<(Place, bool)>,
@@ -48,11 +52,13 @@ pub(super) struct Step {
 struct Value {
     place: Place,
     datatype: Datatype,
-    labels: Vec<String>,
+    /// Shared, since as many values as there are nodes may have them.
+    labels: Arc<Vec<String>>,
 }
 
 struct Planner<'a> {
     graph: &'a Graph,
+    budget: &'a Budget,
     versions: (i64, i64),
     values: HashMap<&'a str, Value>,
     initializers: HashMap<&'a str, &'a Constant>,
@@ -61,13 +67,6 @@ struct Planner<'a> {
     /// Nodes that became part of a step before them.
     fused: HashSet<usize>,
     plan: Plan,
-}
-
-fn unsupported(reason: impl AsRef<str>) -> LoadError {
-    LoadError::new(
-        LoadErrorKind::Unsupported,
-        format!("{NAME} does not cover the model: {}", reason.as_ref()),
-    )
 }
 
 impl Plan {
@@ -82,8 +81,9 @@ impl Plan {
     }
 
     /// Plans a model, or says what of it is not covered.
-    pub(super) fn of(model: &Model, signature: &Signature) -> Result<Self, LoadError> {
-        let graph = model.graph.as_ref().ok_or_else(|| unsupported("it has no graph"))?;
+    pub(super) fn of(model: &Model, signature: &Signature, budget: &Budget) -> Result<Self, LoadError> {
+        let none = Graph::default();
+        let graph = model.graph.as_ref().unwrap_or(&none);
         let lacking: BTreeSet<String> =
             graph.node.iter().filter(|node| builder(node).is_none()).map(Node::operator).collect();
         if !lacking.is_empty() {
@@ -108,6 +108,7 @@ impl Plan {
         }
         let mut planner = Planner {
             graph,
+            budget,
             versions: (version(&["", "ai.onnx"]), version(&[ML])),
             values: HashMap::new(),
             initializers: graph
@@ -129,14 +130,30 @@ impl Plan {
         planner.inputs(signature);
         for (place, node) in graph.node.iter().enumerate() {
             if !planner.fused.contains(&place) {
-                planner.node(place, node).map_err(|reason| {
-                    unsupported(format!("node {}, {}: {reason}", Excerpt(&node.name), node.operator()))
-                })?;
+                planner.node(place, node).map_err(|refusal| refusal.of(&named(node)))?;
             }
         }
-        planner.outputs(signature)?;
+        for spec in &signature.outputs {
+            planner.output(spec).map_err(|refusal| refusal.of(&format!("output {}", Excerpt(&spec.name))))?;
+        }
         planner.plan.settle();
         Ok(planner.plan)
+    }
+
+    /// The first `inputs` slots of which the inputs of a step are made.
+    pub(super) fn sources(&self, step: usize, inputs: usize) -> Vec<usize> {
+        let slots = |step: &Step| -> Vec<usize> {
+            let slot =
+                |place: &(Place, bool)| if let Place::Slot(slot) = place.0 { Some(slot) } else { None };
+            step.inputs.iter().filter_map(slot).collect()
+        };
+        let mut wanted: HashSet<usize> = self.steps.get(step).map(slots).into_iter().flatten().collect();
+        for earlier in self.steps.iter().take(step).rev() {
+            if earlier.outputs.iter().any(|output| wanted.contains(output)) {
+                wanted.extend(slots(earlier));
+            }
+        }
+        (0..inputs).filter(|input| wanted.contains(input)).collect()
     }
 
     /// Notes for each input of each step whether nobody needs it later.
@@ -162,58 +179,56 @@ impl<'a> Planner<'a> {
         for spec in &signature.inputs {
             if let Some(name) = names.get(spec.name.as_str()) {
                 let place = Place::Slot(self.plan.slots);
-                let value = Value { place, datatype: spec.datatype, labels: Vec::new() };
+                let value = Value { place, datatype: spec.datatype, labels: Arc::default() };
                 self.values.insert(name, value);
             }
             self.plan.slots += 1;
         }
     }
 
-    fn outputs(&mut self, signature: &Signature) -> Result<(), LoadError> {
-        for spec in &signature.outputs {
-            let name = Excerpt(&spec.name);
-            let value =
-                self.find(&spec.name).map_err(|reason| unsupported(format!("output {name}: {reason}")))?;
-            let value = value.ok_or_else(|| unsupported(format!("output {name} is made by no node")))?;
-            if value.datatype != spec.datatype {
-                let (made, declared) = (value.datatype, spec.datatype);
-                return Err(unsupported(format!(
-                    "output {name} is declared as {declared} and made as {made}"
-                )));
-            }
-            self.plan.outputs.push(value.place);
-            self.plan.labels.push(value.labels);
+    fn output(&mut self, spec: &TensorSpec) -> Result<(), Refusal> {
+        let value = self.find(&spec.name)?.ok_or_else(|| Refusal::faulty("it is made by no node"))?;
+        if value.datatype != spec.datatype {
+            let (made, declared) = (value.datatype, spec.datatype);
+            return Err(Refusal::faulty(format!("it is declared as {declared} and made as {made}")));
         }
+        self.budget.make(value.labels.iter().map(|label| label.len() + 1).sum())?;
+        self.plan.outputs.push(value.place);
+        self.plan.labels.push(value.labels);
         Ok(())
     }
 
     /// A value that was made before, or a constant.
-    fn find(&mut self, name: &str) -> Result<Option<Value>, String> {
+    fn find(&mut self, name: &str) -> Result<Option<Value>, Refusal> {
         if let Some(value) = self.values.get(name) {
             return Ok(Some(value.clone()));
         }
         let Some((&name, constant)) = self.initializers.get_key_value(name) else { return Ok(None) };
-        let tensor =
-            constant::read(constant).map_err(|reason| format!("constant {}: {reason}", Excerpt(name)))?;
+        let tensor = constant::read(constant).map_err(|reason| Refusal {
+            is_faulty: constant::is_covered(constant),
+            reason: format!("constant {}: {reason}", Excerpt(name)),
+        })?;
         Ok(Some(self.constant(name, tensor)))
     }
 
     fn constant(&mut self, name: &'a str, tensor: Tensor) -> Value {
         let datatype = tensor.datatype();
-        let value = Value { place: Place::Constant(self.plan.constants.len()), datatype, labels: Vec::new() };
+        let value =
+            Value { place: Place::Constant(self.plan.constants.len()), datatype, labels: Arc::default() };
         self.plan.constants.push(tensor);
         self.values.insert(name, value.clone());
         value
     }
 
-    fn node(&mut self, place: usize, node: &'a Node) -> Result<(), String> {
+    fn node(&mut self, place: usize, node: &'a Node) -> Result<(), Refusal> {
         let mut values = Vec::with_capacity(node.input.len());
         for name in &node.input {
             values.push(match name.as_str() {
                 "" => None,
                 name => {
                     let value = self.find(name)?;
-                    Some(value.ok_or_else(|| format!("input {} is made by no node before", Excerpt(name)))?)
+                    let missing = || format!("input {} is made by no node before", Excerpt(name));
+                    Some(value.ok_or_else(|| Refusal::faulty(missing()))?)
                 }
             });
         }
@@ -226,10 +241,19 @@ impl<'a> Planner<'a> {
             version: if node.domain == ML { self.versions.1 } else { self.versions.0 },
             types: values.iter().map(|value| value.as_ref().map(|value| value.datatype)).collect(),
             constants: constants.collect(),
+            budget: self.budget,
+        };
+        // The operators of ai.onnx.ml are covered whole, whatever the engine lacks of others.
+        let refused = |reason| Refusal {
+            is_faulty: node.domain == ML
+                && node.op_type != "CastMap"
+                && op.is_covered()
+                && !self.budget.is_spent(),
+            reason,
         };
         let Built { kernel, outputs, is_picky } =
-            builder(node).ok_or("not an operator of this engine")?(&op)?;
-        let mut labels = class_labels(&op)?;
+            builder(node).ok_or("not an operator of this engine")?(&op).map_err(refused)?;
+        let mut labels = Arc::new(class_labels(&op)?);
         if labels.is_empty() && keeps_columns(node) {
             labels = values
                 .iter()
@@ -240,7 +264,8 @@ impl<'a> Planner<'a> {
                 .unwrap_or_default();
         }
         if node.output.len() > outputs.len() {
-            return Err(format!("it has {} outputs, the operator {}", node.output.len(), outputs.len()));
+            let reason = format!("it has {} outputs, the operator {}", node.output.len(), outputs.len());
+            return Err(Refusal::faulty(reason));
         }
         let inputs: Vec<_> = values
             .iter()
@@ -258,15 +283,14 @@ impl<'a> Planner<'a> {
         let first = self.plan.slots;
         self.plan.slots += outputs.len();
         for (index, (name, &datatype)) in last.output.iter().zip(&outputs).enumerate() {
-            let labels = if index + 1 == outputs.len() { labels.clone() } else { Vec::new() };
+            let labels = if index + 1 == outputs.len() { labels.clone() } else { Arc::default() };
             let value = Value { place: Place::Slot(first + index), datatype, labels };
             if !name.is_empty() && self.values.insert(name, value).is_some() {
-                return Err(format!("{} is made twice", Excerpt(name)));
+                return Err(Refusal::faulty(format!("{} is made twice", Excerpt(name))));
             }
         }
-        let name = format!("node {}, {}", Excerpt(&node.name), node.operator());
         self.plan.steps.push(Step {
-            name,
+            name: named(node),
             kernel,
             inputs,
             outputs: (first..first + outputs.len()).collect(),
@@ -277,14 +301,25 @@ impl<'a> Planner<'a> {
 
     /// What a node makes of constants alone, unless that is much.
     fn ahead(&self, kernel: &dyn Kernel, places: &[(Place, bool)]) -> Result<Option<Vec<Tensor>>, String> {
-        let made =
-            match kernel.run(&mut Inputs { slots: &mut [], constants: &self.plan.constants, places })? {
-                Output::One(tensor) => vec![tensor],
-                Output::Many(tensors) => tensors,
-            };
+        let made = match (Inputs {
+            slots: &mut [],
+            constants: &self.plan.constants,
+            places,
+            budget: Some(self.budget),
+        })
+        .run(kernel)?
+        {
+            Output::One(tensor) => vec![tensor],
+            Output::Many(tensors) => tensors,
+        };
         let elements: usize = made.iter().map(|tensor| tensor.data().len()).sum();
         Ok((elements <= FOLDED).then_some(made))
     }
+}
+
+/// A node, as errors name it.
+fn named(node: &Node) -> String {
+    format!("node {}, {}", Excerpt(&node.name), node.operator())
 }
 
 /// What builds the kernel of a node, if the engine has its operator.

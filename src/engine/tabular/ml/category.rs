@@ -6,7 +6,7 @@ use std::hash::Hash;
 use crate::engine::tabular::kernel::{Fallible, Inputs, Output, elements, made, pick, tensor};
 use crate::engine::tabular::node::{Built, Op};
 use crate::engine::tabular::plain::{cast, joined};
-use crate::tensor::{Data, Datatype, Strings, Tensor};
+use crate::tensor::{Data, Datatype, Excerpt, Strings, Tensor};
 
 /// A key that elements are looked up by. Floats are equal as numbers are, and NaN is equal to itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -97,11 +97,18 @@ pub(super) fn one_hot(op: &Op<'_>) -> Fallible<Built> {
         let sizes = [inputs.sizes(0)?, &[count]].concat();
         let mut hot = vec![0.0_f32; elements(&sizes)?];
         let places = categories.places(inputs.get(0)?.data())?;
-        for (row, place) in hot.chunks_exact_mut(count).zip(&places) {
+        for (at, (row, place)) in hot.chunks_exact_mut(count).zip(&places).enumerate() {
             match place.and_then(|place| row.get_mut(place)) {
                 Some(column) => *column = 1.0,
                 None if lenient => {}
-                None => return Err("a category is unknown, and zeros is 0".into()),
+                None => {
+                    let got = pick(inputs.get(0)?.data(), &[at])?;
+                    let got =
+                        if got.datatype() == Datatype::Bytes { got } else { cast(&got, Datatype::Bytes)? };
+                    let got = if let Data::Bytes(texts) = &got { texts.get(0) } else { None };
+                    let got = String::from_utf8_lossy(got.unwrap_or_default());
+                    return Err(format!("expected one of its {count} categories, got {}", Excerpt(&got)));
+                }
             }
         }
         made(sizes, hot)

@@ -51,9 +51,11 @@ pub(super) fn extractor(op: &Op<'_>) -> Fallible<Built> {
         let Some((&columns, leading)) = sizes.split_last() else {
             return Err("its input is one element".into());
         };
-        let place = |&at: &i64| usize::try_from(at).ok().filter(|&at| at < columns);
-        let places = wanted.iter().map(place).collect::<Option<Vec<_>>>();
-        let places = places.ok_or_else(|| format!("an index is not below {columns}"))?;
+        let place = |&at: &i64| {
+            let inside = usize::try_from(at).ok().filter(|&at| at < columns);
+            inside.ok_or_else(|| format!("its input has {columns} columns, it asks for column {at}"))
+        };
+        let places = wanted.iter().map(place).collect::<Fallible<Vec<_>>>()?;
         let rows: usize = leading.iter().product();
         elements(&[rows, places.len()])?;
         let positions: Vec<usize> =

@@ -1,8 +1,8 @@
 //! The labels of classes.
 
-use crate::engine::tabular::kernel::Fallible;
+use crate::engine::tabular::kernel::{Fallible, texts};
 use crate::engine::tabular::node::Op;
-use crate::tensor::{Data, Datatype, Strings};
+use crate::tensor::{Data, Datatype};
 
 /// One label per class.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ impl Labels {
             Self::Strings(labels) => {
                 let found = classes.iter().map(|&class| labels.get(class));
                 let found = found.collect::<Option<Vec<_>>>().ok_or(outside)?;
-                Data::Bytes(found.into_iter().collect::<Strings>())
+                texts(found)?
             }
         })
     }

@@ -78,6 +78,7 @@ impl Kernel for Classifier {
         let targets = self.layer.columns();
         let columns = if self.second { 2 } else { targets };
         elements(&[rows, columns])?;
+        inputs.step(self.layer.steps(rows))?;
         let mut scores = self.layer.apply(&values, rows);
         let classes: Vec<usize> = scores
             .chunks_exact(targets)
@@ -119,6 +120,7 @@ pub(super) fn regressor(op: &Op<'_>) -> Fallible<Built> {
     Built::function(Datatype::Fp32, move |inputs: &mut Inputs<'_>| {
         let (values, rows) = matrix(inputs, layer.inputs())?;
         elements(&[rows, targets])?;
+        inputs.step(layer.steps(rows))?;
         let mut scores = layer.apply(&values, rows);
         scores.chunks_exact_mut(targets).for_each(|row| transform.apply(row));
         tensor(vec![rows, targets], Data::Fp32(scores)).map(Output::One)

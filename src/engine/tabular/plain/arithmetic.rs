@@ -1,9 +1,9 @@
 //! Functions of several tensors, element by element, with ONNX's multidirectional broadcasting.
 
 use crate::engine::tabular::element::{Element, Float, Number, for_floats, for_numbers};
-use crate::engine::tabular::kernel::{Fallible, Inputs, elements, made, pick, tensor, values};
+use crate::engine::tabular::kernel::{Fallible, Inputs, elements, made, pick, tensor, texts, values};
 use crate::engine::tabular::node::{Built, Op};
-use crate::tensor::{Data, Datatype, Strings, Tensor};
+use crate::tensor::{Data, Datatype, Tensor};
 
 pub(super) fn build(op: &Op<'_>) -> Fallible<Built> {
     let name = op.node.op_type.as_str();
@@ -188,6 +188,8 @@ fn variadic(op: &Op<'_>) -> Fallible<Built> {
 
 fn fold<T: Number>(function: impl Fn(T, T) -> T + Send + Sync + 'static, mean: bool) -> Fallible<Built> {
     Built::function(T::DATATYPE, move |inputs: &mut Inputs<'_>| {
+        let shapes = (0..inputs.len()).map(|index| inputs.sizes(index)).collect::<Fallible<Vec<_>>>()?;
+        inputs.step(elements(&broadcast(shapes)?)?.saturating_mul(inputs.len()))?;
         let mut joint = inputs.take(0)?;
         for index in 1..inputs.len() {
             let (sizes, values) = paired(&joint, inputs.get(index)?, &function)?;
@@ -217,9 +219,8 @@ fn select(op: &Op<'_>) -> Fallible<Built> {
         let no = pick(inputs.get(2)?.data(), &positions(inputs.sizes(2)?, &sizes)?)?;
         if let (Data::Bytes(yes), Data::Bytes(no)) = (&yes, &no) {
             let chosen = conditions.iter().zip(yes.iter().zip(no.iter()));
-            let chosen: Strings =
-                chosen.map(|(&condition, (yes, no))| if condition { yes } else { no }).collect();
-            return tensor(sizes, Data::Bytes(chosen)).map(Into::into);
+            let chosen = texts(chosen.map(|(&condition, (yes, no))| if condition { yes } else { no }))?;
+            return tensor(sizes, chosen).map(Into::into);
         }
         if datatype == Datatype::Bool {
             return made(sizes, chosen::<bool>(conditions, &yes, &no)?);

@@ -2,7 +2,7 @@
 
 use crate::engine::signature::datatype;
 use crate::engine::tabular::element::{Element, Number};
-use crate::engine::tabular::kernel::{Fallible, Inputs, covered, tensor};
+use crate::engine::tabular::kernel::{Fallible, Inputs, covered, tensor, texts};
 use crate::engine::tabular::node::{Built, Op};
 use crate::tensor::{Data, Datatype, Excerpt, Strings};
 
@@ -46,7 +46,7 @@ fn numbers<T: Number>(values: &[T], to: Datatype, text: impl Fn(T) -> String) ->
         Datatype::Int64 => Data::Int64(values.iter().map(|value| i64::from_f64(value.to_f64())).collect()),
         Datatype::Int32 => Data::Int32(values.iter().map(|value| i32::from_f64(value.to_f64())).collect()),
         Datatype::Bool => Data::Bool(values.iter().map(|&value| value != T::default()).collect()),
-        Datatype::Bytes => Data::Bytes(values.iter().map(|&value| text(value)).collect()),
+        Datatype::Bytes => texts(values.iter().map(|&value| text(value)))?,
         other => return Err(format!("{other} is not covered")),
     })
 }

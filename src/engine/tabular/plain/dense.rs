@@ -22,6 +22,14 @@ pub(in crate::engine::tabular) struct Dense<T> {
     dimensions: usize,
 }
 
+/// Multiply-adds that take about as long as a step of a load's [`Budget`](crate::engine::tabular::budget::Budget).
+pub(super) const AT_ONCE: usize = LANES;
+
+/// The elements that weights are laid out in.
+pub(super) fn laid_out(rows: usize, columns: usize) -> usize {
+    rows.saturating_mul(columns.next_multiple_of(LANES))
+}
+
 /// A type that layers can be made of.
 pub(in crate::engine::tabular) trait Layer: Float {
     /// Up to this an input weighs nothing with a subnormal weight: their product is below 1e-18.
@@ -132,7 +140,9 @@ impl<T: Layer> Kernel for Dense<T> {
             made_sizes.splice(0..0, vec![1; self.dimensions - made_sizes.len()]);
         }
         elements(&made_sizes)?;
-        let output = self.apply(inputs.values::<T>(0)?, leading.iter().product());
+        let rows = leading.iter().product();
+        inputs.step(self.steps(rows))?;
+        let output = self.apply(inputs.values::<T>(0)?, rows);
         made(made_sizes, output)
     }
 
@@ -142,6 +152,11 @@ impl<T: Layer> Kernel for Dense<T> {
 }
 
 impl<T: Element> Dense<T> {
+    /// What some rows take.
+    pub(in crate::engine::tabular) fn steps(&self, rows: usize) -> usize {
+        laid_out(self.inputs, self.bias.len()).saturating_mul(rows) / AT_ONCE
+    }
+
     /// The columns that it takes.
     pub(in crate::engine::tabular) fn inputs(&self) -> usize {
         self.inputs

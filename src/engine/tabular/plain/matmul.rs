@@ -1,7 +1,7 @@
 //! Products of matrices.
 
 use super::arithmetic::{broadcast, positions};
-use super::dense::{Dense, Layer};
+use super::dense::{AT_ONCE, Dense, Layer, laid_out};
 use crate::engine::tabular::element::{Element, Number, for_floats, for_numbers};
 use crate::engine::tabular::kernel::{Fallible, Inputs, Kernel, Output, elements, made, values};
 use crate::engine::tabular::node::{Built, Op};
@@ -21,6 +21,7 @@ pub(super) fn build(op: &Op<'_>) -> Fallible<Built> {
         && rows > 0
         && columns > 0
     {
+        op.budget.make(laid_out(rows, columns))?;
         let layer: Fallible<Built> = for_floats!(datatype, T => Built::new(Dense::new(values::<T>(weights)?, vec![T::default(); columns], false), datatype));
         if layer.is_ok() {
             return layer;
@@ -90,6 +91,7 @@ fn gemm<T: Layer>(op: &Op<'_>) -> Fallible<Built> {
         let own = values::<T>(weights)?;
         let (turned, columns) =
             if turn_b { (transposed(own, rows, columns), rows) } else { (own.to_vec(), columns) };
+        op.budget.make(laid_out(own.len() / columns, columns))?;
         if let Ok(bias) = row::<T>(bias, columns) {
             return Built::new(Dense::new(&turned, bias, false), T::DATATYPE);
         }
@@ -138,7 +140,7 @@ impl<T: Number> Kernel for Gemm<T> {
             return Err(format!("{inner} columns and {other} rows do not fit each other"));
         }
         let sizes = vec![rows, columns];
-        elements(&sizes)?;
+        inputs.step(elements(&sizes)?.saturating_mul(inner) / AT_ONCE)?;
         let mut sums = product(&a, &b, inner, columns, rows);
         if let Some(alpha) = self.alpha {
             for sum in &mut sums {
@@ -196,7 +198,7 @@ impl<T: Number> Kernel for MatMul<T> {
         let batches = broadcast([outer, others])?;
         let mut sizes = batches.clone();
         sizes.extend([*rows, *columns]);
-        elements(&sizes)?;
+        inputs.step(elements(&sizes)?.saturating_mul(*inner) / AT_ONCE)?;
         let (a, b) = (inputs.values::<T>(0)?, inputs.values::<T>(1)?);
         let mut sums = Vec::new();
         for (left, right) in positions(outer, &batches)?.into_iter().zip(positions(others, &batches)?) {

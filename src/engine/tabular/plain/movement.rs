@@ -3,7 +3,7 @@
 use super::arithmetic::walk;
 use crate::engine::tabular::element::{Element, for_numbers};
 use crate::engine::tabular::kernel::{
-    Fallible, Inputs, Output, around, axis, elements, pick, tensor, values,
+    Fallible, Inputs, Output, around, axis, elements, pick, tensor, texts, values,
 };
 use crate::engine::tabular::node::{Built, Op};
 use crate::tensor::{Data, Datatype, Strings, Tensor};
@@ -55,18 +55,19 @@ pub(in crate::engine::tabular) fn joined(tensors: &[&Tensor], along: i64) -> Fal
     let (rows, ..) = around(&sizes, along);
     let datatype = first.datatype();
     if datatype == Datatype::Bytes {
-        let mut joined = Strings::default();
-        for row in 0..rows {
-            for tensor in tensors {
-                let Data::Bytes(strings) = tensor.data() else { return Err("types differ".into()) };
-                let width = strings.len() / rows;
-                for at in row * width..(row + 1) * width {
-                    let string = strings.get(at).unwrap_or_default();
-                    joined.push(string).then_some(()).ok_or("more than 4 GiB of strings")?;
-                }
-            }
+        let mut parts: Vec<&Strings> = Vec::with_capacity(tensors.len());
+        for tensor in tensors {
+            let Data::Bytes(strings) = tensor.data() else { return Err("types differ".into()) };
+            parts.push(strings);
         }
-        return tensor(sizes, Data::Bytes(joined));
+        let parts = &parts;
+        let joined = (0..rows).flat_map(|row| {
+            parts.iter().flat_map(move |strings| {
+                let width = strings.len() / rows;
+                (row * width..(row + 1) * width).filter_map(|at| strings.get(at))
+            })
+        });
+        return tensor(sizes, texts(joined)?);
     }
     if datatype == Datatype::Bool {
         return tensor(sizes, rows_of::<bool>(tensors, rows, count)?);

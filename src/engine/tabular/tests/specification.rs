@@ -13,11 +13,11 @@ fn kind(datatype: Datatype) -> i32 {
     }
 }
 
-fn tensor(sizes: &[usize], data: Data) -> Tensor {
+pub(super) fn tensor(sizes: &[usize], data: Data) -> Tensor {
     Tensor::new(Shape::new(sizes.to_vec()), data).unwrap()
 }
 
-fn fp32(sizes: &[usize], values: &[f32]) -> Tensor {
+pub(super) fn fp32(sizes: &[usize], values: &[f32]) -> Tensor {
     tensor(sizes, Data::Fp32(values.to_vec()))
 }
 
@@ -29,10 +29,25 @@ fn outcome(
     outputs: &[(&str, Datatype)],
     version: i64,
 ) -> Result<Vec<Tensor>, String> {
+    let engine = load(&written(nodes, constants, inputs, outputs, (18, version), true))
+        .map_err(|error| error.to_string())?;
+    let all: Vec<usize> = (0..outputs.len()).collect();
+    infer(&*engine, inputs.to_vec(), &all, Spread::One).map_err(|error| error.to_string())
+}
+
+/// The file of such nodes, with the versions of the operators of ONNX and of ai.onnx.ml; whether rows are free is asked for.
+pub(super) fn written(
+    nodes: Vec<Node>,
+    constants: Vec<Constant>,
+    inputs: &[Tensor],
+    outputs: &[(&str, Datatype)],
+    versions: (i64, i64),
+    is_free: bool,
+) -> Source {
     let declared = |(name, tensor): (&&str, &Tensor)| {
         let mut sizes: Vec<Option<i64>> =
             tensor.shape().sizes().iter().map(|&size| i64::try_from(size).ok()).collect();
-        if let [rows, _] = sizes.as_mut_slice() {
+        if let ([rows, _], true) = (sizes.as_mut_slice(), is_free) {
             *rows = None;
         }
         value(name, kind(tensor.datatype()), &sizes)
@@ -49,21 +64,13 @@ fn outcome(
         ..Graph::default()
     };
     let set = |domain: &str, version| OperatorSet { domain: Some(domain.into()), version: Some(version) };
-    let opset_import = vec![set("", 18), set("ai.onnx.ml", version)];
+    let opset_import = vec![set("", versions.0), set("ai.onnx.ml", versions.1)];
     let model = Model { ir_version: Some(8), graph: Some(graph), opset_import };
-    let source = Source {
-        model: model.encode_to_vec().into(),
-        engine: Some(NAME.into()),
-        threads: 1,
-        ..Source::default()
-    };
-    let engine = load(&source).map_err(|error| error.to_string())?;
-    let all: Vec<usize> = (0..outputs.len()).collect();
-    infer(&*engine, inputs.to_vec(), &all, Spread::One).map_err(|error| error.to_string())
+    Source { model: model.encode_to_vec().into(), engine: Some(NAME.into()), threads: 1, ..Source::default() }
 }
 
 /// The only output of one node.
-fn only(
+pub(super) fn only(
     node: Node,
     constants: Vec<Constant>,
     inputs: &[Tensor],
@@ -72,15 +79,15 @@ fn only(
     outcome(vec![node], constants, inputs, &[("y", datatype)], 4).map(|mut made| made.remove(0))
 }
 
-fn int(name: &str, i: i64) -> Attribute {
+pub(super) fn int(name: &str, i: i64) -> Attribute {
     Attribute::from(Fields { name: name.into(), i: Some(i), r#type: 2, ..Fields::default() })
 }
 
-fn float(name: &str, f: f32) -> Attribute {
+pub(super) fn float(name: &str, f: f32) -> Attribute {
     Attribute::from(Fields { name: name.into(), f: Some(f), r#type: 1, ..Fields::default() })
 }
 
-fn text(name: &str, s: &str) -> Attribute {
+pub(super) fn text(name: &str, s: &str) -> Attribute {
     let s = Some(s.as_bytes().to_vec().into());
     Attribute::from(Fields { name: name.into(), s, r#type: 3, ..Fields::default() })
 }
@@ -171,7 +178,8 @@ fn a_list_that_is_given_twice_is_refused() {
         ..Constant::default()
     };
     let name = "nodes_values_as_tensor".into();
-    let doubles = Attribute::from(Fields { name, t: Some(doubles), r#type: 4, ..Fields::default() });
+    let doubles =
+        Attribute::from(Fields { name, t: Some(Box::new(doubles)), r#type: 4, ..Fields::default() });
     let said = refused(tree(&[doubles]));
     assert!(said.ends_with("both nodes_values and nodes_values_as_tensor are given"), "{said}");
 }
@@ -240,7 +248,7 @@ fn a_label_encoder_has_the_defaults_and_the_order_of_its_version() {
         ..Constant::default()
     };
     let name = "values_tensor".into();
-    let values = Attribute::from(Fields { name, t: Some(values), r#type: 4, ..Fields::default() });
+    let values = Attribute::from(Fields { name, t: Some(Box::new(values)), r#type: 4, ..Fields::default() });
     let node = ml("LabelEncoder", &["x"], &["y"], vec![ints("keys_int64s", &[1, 2, 1]), values]);
     let given = tensor(&[3], Data::Int64(vec![1, 2, 3]));
     let made = only(node, vec![], std::slice::from_ref(&given), Datatype::Int32).unwrap();
@@ -278,7 +286,7 @@ fn a_shape_with_two_sizes_left_open_is_refused() {
     assert!(said.ends_with("two sizes of its shape are -1"), "{said}");
 }
 
-fn matrix(name: &str, sizes: &[usize], values: &[f32]) -> Constant {
+pub(super) fn matrix(name: &str, sizes: &[usize], values: &[f32]) -> Constant {
     Constant {
         name: name.into(),
         dims: sizes.iter().map(|&size| i64::try_from(size).unwrap()).collect(),
@@ -312,29 +320,44 @@ fn inputs_without_rows_are_joined_as_wide_as_others() {
     assert_eq!(made.shape().sizes(), [0, 5]);
 }
 
+/// Trees of version 5 that ask whether `x[0] <= 0.5`: of each test, where it leads and whether that is a leaf. Two leaves say 1 and 2.
+pub(super) fn ensemble(
+    roots: &[i64],
+    passed: &[i64],
+    passed_leafs: &[i64],
+    failed: &[i64],
+    failed_leafs: &[i64],
+) -> Node {
+    let count = passed.len();
+    let modes = Constant {
+        dims: vec![i64::try_from(count).unwrap()],
+        data_type: data_type::UINT8,
+        int32_data: vec![0; count],
+        ..Constant::default()
+    };
+    let tensor = |name: &str, t: Constant| {
+        Attribute::from(Fields { name: name.into(), t: Some(Box::new(t)), r#type: 4, ..Fields::default() })
+    };
+    let attributes = vec![
+        ints("tree_roots", roots),
+        tensor("nodes_modes", modes),
+        ints("nodes_featureids", &vec![0; count]),
+        tensor("nodes_splits", matrix("", &[count], &vec![0.5; count])),
+        ints("nodes_truenodeids", passed),
+        ints("nodes_trueleafs", passed_leafs),
+        ints("nodes_falsenodeids", failed),
+        ints("nodes_falseleafs", failed_leafs),
+        ints("leaf_targetids", &[0, 0]),
+        tensor("leaf_weights", matrix("", &[2], &[1.0, 2.0])),
+    ];
+    ml("TreeEnsemble", &["x"], &["y"], attributes)
+}
+
 #[test]
 fn trees_without_a_root_are_refused() {
-    let bytes =
-        Constant { dims: vec![1], data_type: data_type::UINT8, int32_data: vec![0], ..Constant::default() };
-    let tensor = |name: &str, t: Constant| {
-        Attribute::from(Fields { name: name.into(), t: Some(t), r#type: 4, ..Fields::default() })
+    let made = |roots: &[i64]| {
+        only(ensemble(roots, &[0], &[1], &[1], &[1]), vec![], &[fp32(&[1, 1], &[0.0])], Datatype::Fp32)
     };
-    let node = |roots: &[i64]| {
-        let attributes = vec![
-            ints("tree_roots", roots),
-            tensor("nodes_modes", bytes.clone()),
-            ints("nodes_featureids", &[0]),
-            tensor("nodes_splits", matrix("", &[1], &[0.5])),
-            ints("nodes_truenodeids", &[0]),
-            ints("nodes_trueleafs", &[1]),
-            ints("nodes_falsenodeids", &[1]),
-            ints("nodes_falseleafs", &[1]),
-            ints("leaf_targetids", &[0, 0]),
-            tensor("leaf_weights", matrix("", &[2], &[1.0, 2.0])),
-        ];
-        ml("TreeEnsemble", &["x"], &["y"], attributes)
-    };
-    let made = |roots: &[i64]| only(node(roots), vec![], &[fp32(&[1, 1], &[0.0])], Datatype::Fp32);
     assert_eq!(made(&[0]).unwrap(), fp32(&[1, 1], &[1.0]));
     let said = made(&[]).unwrap_err();
     assert!(said.ends_with("it has no roots"), "{said}");

@@ -58,6 +58,8 @@ enum Met {
 struct Seen {
     nodes: Vec<Met>,
     leaves: Vec<Met>,
+    /// Of each node that is built, the most steps from it to a leaf.
+    steps: Vec<usize>,
 }
 
 impl Seen {
@@ -67,6 +69,28 @@ impl Seen {
             Child::Leaf(place) => (self.leaves.get_mut(place), place),
         };
         met.ok_or_else(|| format!("tree node or leaf {place} is not there"))
+    }
+
+    fn steps(&self, child: Child) -> usize {
+        match child {
+            Child::Node(place) => self.steps.get(place).copied().unwrap_or(0),
+            Child::Leaf(_) => 0,
+        }
+    }
+
+    /// What is below a node is built, and so is the node.
+    fn close<T>(&mut self, node: Child, test: &Test<'_, T>) -> Fallible<()> {
+        let below = self.steps(test.passed).max(self.steps(test.failed));
+        if let Child::Node(place) = node
+            && let Some(steps) = self.steps.get_mut(place)
+        {
+            *steps = below.saturating_add(test.most_nodes());
+        }
+        let met = self.at(node)?;
+        if let Met::Open(number) = *met {
+            *met = Met::Built(number);
+        }
+        Ok(())
     }
 }
 
@@ -81,22 +105,24 @@ pub(super) fn build<T: Threshold>(
 ) -> Fallible<(Builder<T>, Vec<u32>)> {
     let mut builder = Builder::new();
     let mut order = Vec::new();
-    let mut seen =
-        (!is_tree).then(|| Seen { nodes: vec![Met::Not; tests.len()], leaves: vec![Met::Not; leaves] });
+    let mut seen = (!is_tree).then(|| Seen {
+        nodes: vec![Met::Not; tests.len()],
+        leaves: vec![Met::Not; leaves],
+        steps: vec![0; tests.len()],
+    });
+    let mut steps = 0_usize;
     // With ends: to be built there. Without: all below it is built.
     let mut open: Vec<(Child, Option<Ends>)> = Vec::new();
     for &root in roots {
         let mut next = Some((root, Some(Ends::One(End::Root))));
         while let Some((child, ends)) = next.take().or_else(|| open.pop()) {
-            let mut met = seen.as_mut().map(|seen| seen.at(child)).transpose()?;
             let Some(ends) = ends else {
-                if let Some(met) = met
-                    && let Met::Open(number) = *met
-                {
-                    *met = Met::Built(number);
+                if let (Some(seen), Child::Node(place)) = (&mut seen, child) {
+                    seen.close(child, &tests.at(place)?)?;
                 }
                 continue;
             };
+            let mut met = seen.as_mut().map(|seen| seen.at(child)).transpose()?;
             let (Child::Node(place) | Child::Leaf(place)) = child;
             match met.as_deref() {
                 Some(Met::Open(_)) => return Err(format!("tree node {place} leads back to itself")),
@@ -127,6 +153,10 @@ pub(super) fn build<T: Threshold>(
             open.push((test.failed, Some(failed)));
             next = Some((test.passed, Some(passed)));
         }
+        steps = steps.saturating_add(seen.as_ref().map_or(0, |seen| seen.steps(root)));
+    }
+    if seen.is_some() {
+        builder.steps(steps);
     }
     Ok((builder, order))
 }
@@ -146,6 +176,17 @@ impl<T> Plain<T> {
     pub(super) fn ends(&self, node: u32) -> (End, End) {
         let (first, second) = (End::First(node), End::Second(node));
         if self.swapped { (second, first) } else { (first, second) }
+    }
+}
+
+impl<T> Test<'_, T> {
+    /// The most nodes that it takes, see [`expand`].
+    fn most_nodes(&self) -> usize {
+        match self.mode {
+            Mode::Equal | Mode::NotEqual => 2,
+            Mode::Member => (2 * self.members.len()).max(1),
+            _ => 1,
+        }
     }
 }
 

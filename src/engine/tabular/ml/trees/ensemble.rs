@@ -1,7 +1,7 @@
 //! The lists that tell trees in version 5 of ai.onnx.ml.
 
 use super::build::{Child, Mode, Test, Tests, build};
-use super::forest::{Forest, Threshold};
+use super::forest::{Forest, LANES, Threshold};
 use super::leaves::{leaf_scores, target};
 use crate::engine::tabular::element::Number;
 use crate::engine::tabular::kernel::Fallible;
@@ -100,7 +100,10 @@ pub(super) fn ensemble<T: Threshold>(op: &Op<'_>, targets: usize) -> Fallible<Fo
             scores.push((leaf, target(id, targets)?, weight));
         }
     }
-    builder.finish(leaf_scores(&met, scores, targets)?, targets)
+    let forest = builder.finish(leaf_scores(&met, scores, targets)?, targets)?;
+    // Trees share nodes at will, so that a few lists tell as many long trees as there are roots.
+    op.budget.step(forest.steps.saturating_mul(LANES))?;
+    Ok(forest)
 }
 
 /// The sets of values of the tests for membership, in the order of their nodes, a NaN behind each.

@@ -11,7 +11,7 @@ use crate::engine::tabular::element::Float;
 use crate::engine::tabular::kernel::Fallible;
 
 /// Walks that go on at once.
-const LANES: usize = 8;
+pub(super) const LANES: usize = 8;
 
 /// In `feature`: where NaN goes to the first child.
 const NAN_FIRST: u32 = 1 << 31;
@@ -54,6 +54,8 @@ pub(super) struct Forest<T> {
     tracks_missing: bool,
     /// Columns that a row must have.
     pub(super) columns: usize,
+    /// No row takes more through all trees, so many walks going on at once: one for each node, unless trees share them.
+    pub(super) steps: usize,
     pub(super) leaves: LeafScores<T>,
     pub(super) targets: usize,
 }
@@ -190,6 +192,7 @@ pub(super) struct Builder<T> {
     roots: Vec<u32>,
     leaves: u32,
     columns: usize,
+    steps: Option<usize>,
     tracks_missing: bool,
 }
 
@@ -204,7 +207,7 @@ impl<T: Threshold> Builder<T> {
     /// Has room for so many nodes: a forest that outgrows it again and again is copied each time.
     pub(super) fn with_capacity(nodes: usize) -> Self {
         let nodes = Vec::with_capacity(nodes);
-        Self { nodes, roots: Vec::new(), leaves: 0, columns: 0, tracks_missing: false }
+        Self { nodes, roots: Vec::new(), leaves: 0, columns: 0, steps: None, tracks_missing: false }
     }
 
     /// Adds the test `x <= threshold` at some ends; NaN goes to the first child if `nan_first`, else to the second.
@@ -231,6 +234,11 @@ impl<T: Threshold> Builder<T> {
     /// The number that the next node will have.
     pub(super) fn next(&self) -> u32 {
         u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Notes how many steps a row takes at most, where that is not the number of nodes.
+    pub(super) fn steps(&mut self, steps: usize) {
+        self.steps = Some(steps);
     }
 
     /// Leads some ends to a node or a leaf that is there already.
@@ -285,7 +293,8 @@ impl<T: Threshold> Builder<T> {
             settle(&mut node.second);
         }
         self.nodes.shrink_to_fit();
-        let Self { nodes, roots, columns, tracks_missing, .. } = self;
-        Ok(Forest { nodes, roots, tracks_missing, columns, leaves, targets })
+        let Self { nodes, roots, columns, steps, tracks_missing, .. } = self;
+        let steps = steps.unwrap_or(nodes.len()) / LANES;
+        Ok(Forest { nodes, roots, tracks_missing, columns, steps, leaves, targets })
     }
 }

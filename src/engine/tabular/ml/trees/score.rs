@@ -8,7 +8,6 @@ use super::forest::{Forest, LeafScores, Threshold};
 use crate::engine::tabular::element::{Element, Number};
 use crate::engine::tabular::kernel::{Fallible, Inputs, Kernel, Output, elements, tensor};
 use crate::engine::tabular::plain::floats;
-use crate::tensor::Tensor;
 
 /// Rows whose scores grow together: few enough that they and their features stay in the fastest cache.
 const BLOCK: usize = 64;
@@ -32,9 +31,10 @@ struct Scores<T> {
 fn score_rows<T: Threshold>(
     forest: &Forest<T>,
     aggregate: Aggregate,
-    input: &Tensor,
+    inputs: &Inputs<'_>,
     mut finish: impl FnMut(&mut [T], &[bool]) -> Fallible<()>,
 ) -> Fallible<usize> {
+    let input = inputs.get(0)?;
     let (rows, width) = rows_and_width(input.shape().sizes())?;
     if width < forest.columns {
         return Err(format!("its input has {width} columns, the trees ask for {}", forest.columns));
@@ -48,6 +48,7 @@ fn score_rows<T: Threshold>(
     };
     let targets = forest.targets;
     elements(&[rows, targets])?;
+    inputs.step(forest.steps.saturating_mul(rows))?;
     let start = match aggregate {
         Aggregate::Sum | Aggregate::Average => T::default(),
         Aggregate::Min => T::LARGEST,
@@ -175,7 +176,7 @@ impl<T: Threshold, O: Element + Number> Kernel for Regressor<T, O> {
         let trees = T::from_f64(self.forest.trees() as f64);
         let targets = self.forest.targets;
         let mut made = Vec::new();
-        let rows = score_rows(&self.forest, self.aggregate, inputs.get(0)?, |scores, given| {
+        let rows = score_rows(&self.forest, self.aggregate, inputs, |scores, given| {
             for ((score, &given), &base) in scores.iter_mut().zip(given).zip(&self.base) {
                 let aggregated = match self.aggregate {
                     Aggregate::Average => score.div(trees),
@@ -277,7 +278,7 @@ impl<T: Threshold> Classifier<T> {
 impl<T: Threshold> Kernel for Classifier<T> {
     fn run(&self, inputs: &mut Inputs<'_>) -> Fallible<Output> {
         let (mut classes, mut shares) = (Vec::new(), Vec::new());
-        let rows = score_rows(&self.forest, Aggregate::Sum, inputs.get(0)?, |scores, _| {
+        let rows = score_rows(&self.forest, Aggregate::Sum, inputs, |scores, _| {
             classes.push(self.classify(scores));
             shares.extend(scores.iter().map(|score| f32::from_f64(score.to_f64())));
             Ok(())
