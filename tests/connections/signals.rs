@@ -113,7 +113,7 @@ fn under_load_a_drain_refuses_nobody_until_nobody_listens_and_cuts_nobody() {
             assert!(before < Duration::from_millis(50), "cut {before:?} before the listener was closed");
         }
         let last = *load.answers.last().unwrap();
-        assert!(last > closed - DRAIN / 2, "a client was not answered for {:?}", closed - last);
+        assert!(last + DRAIN / 2 > closed, "a client was not answered for {:?}", closed - last);
         let draining = load.answers.iter().filter(|&&answer| answer > signalled).count();
         assert!(draining > 10, "{draining} answers while it drained");
     }
