@@ -37,14 +37,15 @@ const LINGER: Duration = Duration::from_secs(2);
 /// on its way.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
-/// Bytes of HTTP/1 that are kept for a connection: its longest head, and the most of a body or an answer at once.
-const BUFFER: usize = 64 * 1024;
+/// Bytes of HTTP/1 that are kept for a connection: its longest head, and the most of a body or an answer at once. All connections
+/// that there may be, each with a head that does not come to its end, have to fit into a small pod.
+const BUFFER: usize = 16 * 1024;
 
 /// Bytes of HTTP/2 answers that wait for a stream's window.
 const SEND_BUFFER: usize = 64 * 1024;
 
 /// Bytes of an HTTP/2 head, all names and values uncompressed; as the head of HTTP/1.
-const HEADER_LIST: u32 = 64 * 1024;
+const HEADER_LIST: u32 = 16 * 1024;
 
 /// Requests at once on one connection of HTTP/2; RFC 9113, 6.5.2, advises against fewer.
 const STREAMS: u32 = 100;
