@@ -24,7 +24,7 @@ const SLOW_TRIES: u32 = 2;
 /// Connections for one blob, even if each brings something.
 const ATTEMPTS: u32 = 100;
 
-/// Pieces that wait for the disk; each has some 400 KB at most. More of them would only leave the processor's cache meanwhile.
+/// Pieces that wait for the disk; each has some 400 KB at most. One or six instead were not told apart from noise.
 const WAITING: usize = 2;
 
 impl Registry {
