@@ -1,6 +1,7 @@
 """The operators that the tabular engine sets out to run; a model with any other is outside.
 
-ReduceLogSumExp is for naive Bayes and mixtures, ReduceProd for polynomials, Reciprocal for SGDClassifier with several classes.
+ReduceLogSumExp is for naive Bayes and mixtures, ReduceProd for polynomials, Reciprocal for SGDClassifier with several classes,
+GatherElements and CumSum for AdaBoostRegressor; Size, Mean and ReduceLogSum are of a kind with others.
 """
 
 ML = set(
@@ -15,8 +16,8 @@ PLAIN = set(
     Cast Identity Constant Shape Reshape Flatten Squeeze Unsqueeze Concat Split Slice Gather Transpose Where
     Equal Less LessOrEqual Greater GreaterOrEqual And Or Not Xor Add Sub Mul Div Pow Sqrt Exp Log Abs Neg Sign
     Floor Ceil Sigmoid Tanh Relu Softmax LogSoftmax Clip MatMul Gemm ReduceSum ReduceMean ReduceMax ReduceMin
-    ReduceSumSquare ReduceL1 ReduceL2 ReduceLogSumExp ReduceProd Reciprocal ArgMax ArgMin TopK IsNaN Max Min Sum
-    ConstantOfShape Expand Tile
+    ReduceSumSquare ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceProd Reciprocal ArgMax ArgMin TopK IsNaN Max
+    Min Sum Mean ConstantOfShape Expand Tile Size GatherElements CumSum
     """.split()
 )
 

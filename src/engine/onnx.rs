@@ -195,6 +195,9 @@ pub(super) mod data_type {
     pub(crate) const UINT64: i32 = 13;
 }
 
+/// More nodes than this, no graph has: each takes a KB or so until its model is loaded.
+const MOST_NODES: usize = 1 << 18;
+
 impl Model {
     /// Reads a file.
     pub(super) fn read(file: Bytes) -> Result<Self, LoadError> {
@@ -205,6 +208,11 @@ impl Model {
         let model = Self::decode(file).map_err(|error| malformed(error.to_string()))?;
         if model.graph.is_none() || model.opset_import.is_empty() {
             return Err(malformed("it has no graph, or names no operator set".to_owned()));
+        }
+        let nodes: usize = model.graphs().iter().map(|graph| graph.node.len()).sum();
+        if nodes > MOST_NODES {
+            let message = format!("the graph has {nodes} nodes, more than {MOST_NODES}");
+            return Err(LoadError::new(LoadErrorKind::Unsupported, message));
         }
         Ok(model)
     }

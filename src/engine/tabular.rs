@@ -168,7 +168,7 @@ impl Tabular {
 /// Why a step made nothing.
 struct Failure {
     reason: String,
-    /// The inputs that it is made from.
+    /// The inputs that it is made from, in order.
     sources: Vec<usize>,
     /// Other values of the same shape may do.
     of_values: bool,
@@ -237,19 +237,22 @@ impl Tabular {
     /// What the client is told: the inputs that did not suit a step, and why. `sizes` are those of all inputs, one after the other.
     fn explain(&self, failure: Failure, mut sizes: &[usize]) -> String {
         let Failure { reason, sources, .. } = failure;
-        let mut told = Vec::new();
+        let (mut told, mut more) = (Vec::new(), 0);
         for (index, spec) in self.signature.inputs.iter().enumerate() {
             let (own, rest) = sizes.split_at(spec.shape.len().min(sizes.len()));
             sizes = rest;
-            if sources.contains(&index) {
+            if sources.binary_search(&index).is_err() {
+                continue;
+            }
+            if told.len() == NAMED {
+                more += 1;
+            } else {
                 told.push(format!("input {}, {} {}", Excerpt(&spec.name), spec.datatype, Shape::new(own)));
             }
         }
         if told.is_empty() {
             return reason;
         }
-        let more = told.len().saturating_sub(NAMED);
-        told.truncate(NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         format!("{}{more}: {reason}", told.join(", "))
     }

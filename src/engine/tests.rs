@@ -342,6 +342,28 @@ fn more_inputs_or_outputs_than_anybody_names_are_refused() {
     assert_eq!(refused(outputs).1, "the graph has 20000 outputs, more than 16384");
 }
 
+#[test]
+fn more_nodes_than_any_graph_has_are_refused() {
+    let nodes = |count| Graph { node: vec![node("Identity", &["x"], "y"); count], ..Graph::default() };
+    let inside = |count| {
+        let g = Some(Box::new(nodes(count)));
+        let branch =
+            Attribute::from(Fields { name: "then_branch".into(), g, r#type: 5, ..Fields::default() });
+        Graph {
+            node: vec![Node { attribute: vec![branch], ..node("If", &["x"], "y") }],
+            ..identity(data_type::FLOAT)
+        }
+    };
+    let many = Graph { node: nodes(1 << 18).node, ..identity(data_type::FLOAT) };
+    assert!(Model::read(model(many).encode_to_vec().into()).is_ok());
+    for graph in [Graph { node: nodes((1 << 18) + 1).node, ..identity(data_type::FLOAT) }, inside(1 << 18)] {
+        assert_eq!(
+            refused(graph),
+            (LoadErrorKind::Unsupported, "the graph has 262145 nodes, more than 262144".to_owned())
+        );
+    }
+}
+
 /// Each link's use depends on the next one's: looked through once for each, they would be 10^10 steps.
 #[test]
 fn a_long_chain_of_values_is_looked_through_once() {

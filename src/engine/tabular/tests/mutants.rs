@@ -1,5 +1,5 @@
-//! Models that were damaged: whatever an ONNX file says, loading it is an answer or an error with a reason, never a panic, and so
-//! is running what was loaded.
+//! Models that were damaged: whatever an ONNX file says, loading it is an answer or an error with a reason, never a panic, a hang or
+//! all of the memory, and so is running what was loaded, whatever it is asked.
 
 use std::cell::Cell;
 use std::fs;
@@ -9,14 +9,21 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use prost::Message;
 
+use super::forms;
 use crate::engine::onnx::{Attribute, Constant, Model};
 use crate::engine::tabular::NAME;
-use crate::engine::{InferErrorKind, Source, Spread, infer, load};
-use crate::tensor::{Data, Shape, Tensor};
+use crate::engine::{Engine, InferErrorKind, Source, Spread, infer, load};
+use crate::tensor::{Data, Datatype, Shape, Tensor, TensorSpec};
 
 /// Numbers at the edges of what fields and sizes hold.
 const EDGES: [i64; 14] =
     [0, 1, -1, 2, 3, 7, 255, 1 << 20, i32::MAX as i64, 1 << 31, 1 << 40, 1 << 62, i64::MAX, i64::MIN];
+
+/// A load's budget is a second or so where nothing optimises, on a machine of one's own.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// In KiB, of all tests of this process together.
+const MOST_MEMORY: u64 = 2 << 20;
 
 /// Splitmix64: one number after the other from a seed.
 struct Dice(u64);
@@ -165,31 +172,71 @@ fn damage(model: &mut Model, dice: &mut Dice) {
     }
 }
 
-/// A row of zeros, with so few elements that it is quickly made.
-fn zeros(engine: &dyn crate::engine::Engine) -> Option<Vec<Tensor>> {
-    let of = |spec: &crate::tensor::TensorSpec| {
+/// Inputs of two rows, with so few elements that they are quickly made.
+fn inputs(engine: &dyn Engine, mut fill: impl FnMut(Datatype, usize) -> Data) -> Option<Vec<Tensor>> {
+    let of = |spec: &TensorSpec| {
         let sizes: Vec<usize> = spec.shape.iter().map(|&size| usize::try_from(size).unwrap_or(2)).collect();
         let elements = Shape::new(sizes.clone()).elements().filter(|&elements| elements < 1 << 20)?;
-        Tensor::new(Shape::new(sizes), Data::zeros(spec.datatype, elements)).ok()
+        Tensor::new(Shape::new(sizes), fill(spec.datatype, elements)).ok()
     };
     engine.signature().inputs.iter().map(of).collect()
 }
 
+/// What requests bring and what none should: numbers in between and at the edges, words that are numbers and that are not.
+#[allow(clippy::cast_possible_truncation)] // edges of whatever width
+fn strange(datatype: Datatype, elements: usize, dice: &mut Dice) -> Data {
+    const REALS: [f64; 12] = [
+        0.5,
+        -1.0,
+        3.0,
+        250.0,
+        1e-3,
+        -0.0,
+        f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::MAX,
+        3.4e38,
+        5e-324,
+    ];
+    let words = ["", "0", "7", "-1.5", "nan", "1e400", "cat 1", "ß", "\u{0}", &"long ".repeat(50)];
+    let mut real = || REALS[dice.below(REALS.len())];
+    match datatype {
+        Datatype::Fp32 => Data::Fp32((0..elements).map(|_| real() as f32).collect()),
+        Datatype::Fp64 => Data::Fp64((0..elements).map(|_| real()).collect()),
+        Datatype::Int64 => Data::Int64((0..elements).map(|_| dice.edge()).collect()),
+        Datatype::Int32 => Data::Int32((0..elements).map(|_| dice.edge() as i32).collect()),
+        Datatype::Bool => Data::Bool((0..elements).map(|_| dice.below(2) == 0).collect()),
+        Datatype::Bytes => Data::Bytes((0..elements).map(|_| words[dice.below(words.len())]).collect()),
+        other => Data::zeros(other, elements),
+    }
+}
+
+/// The most memory that this process has had, in KiB, where the system tells.
+fn peak() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+/// Those of the zoo and the examples, and single nodes.
 fn models() -> Vec<(String, Bytes)> {
     let folders = fs::read_dir("tests/zoo").unwrap().map(|entry| entry.unwrap().path());
     let mut folders: Vec<_> = folders.filter(|folder| folder.join("model.onnx").exists()).collect();
+    folders.extend(["models/digits".into(), "models/parcels".into()]);
     folders.sort();
-    folders
+    let files = folders
         .iter()
-        .map(|folder| (folder.display().to_string(), fs::read(folder.join("model.onnx")).unwrap().into()))
-        .collect()
+        .map(|folder| (folder.display().to_string(), fs::read(folder.join("model.onnx")).unwrap().into()));
+    files.chain(forms::every().iter().map(|form| (form.name(), form.source(true).model))).collect()
 }
 
 #[test]
 fn no_damage_to_a_model_makes_the_engine_panic() {
     let models = models();
-    assert!(models.len() >= 50, "{} models", models.len());
-    let (loaded, refused, slowest) = (Cell::new(0_u32), Cell::new(0_u32), Cell::new(Duration::ZERO));
+    assert!(models.len() >= 150, "{} models", models.len());
+    let (loaded, refused, failed) = (Cell::new(0_u32), Cell::new(0_u32), Cell::new(0_u32));
+    let slowest = Cell::new(Duration::ZERO);
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
         cases: 20_000,
         failure_persistence: None,
@@ -218,20 +265,28 @@ fn no_damage_to_a_model_makes_the_engine_panic() {
             }
             Ok(engine) => {
                 loaded.set(loaded.get() + 1);
-                if let Some(inputs) = zeros(&*engine) {
-                    let all: Vec<usize> = (0..engine.signature().outputs.len()).collect();
+                let all: Vec<usize> = (0..engine.signature().outputs.len()).collect();
+                let zeros = inputs(&*engine, Data::zeros);
+                let others = inputs(&*engine, |datatype, elements| strange(datatype, elements, &mut dice));
+                for inputs in zeros.into_iter().chain(others) {
                     if let Err(error) = infer(&*engine, inputs, &all, Spread::One) {
                         prop_assert_ne!(error.kind(), InferErrorKind::Panicked, "{}: {}", name, error);
+                        failed.set(failed.get() + 1);
                     }
                 }
             }
         }
+        prop_assert!(started.elapsed() < LONGEST, "{name} took {:?}", started.elapsed());
         slowest.set(slowest.get().max(started.elapsed()));
         Ok(())
     });
-    let (loaded, refused, slowest) = (loaded.get(), refused.get(), slowest.get());
-    println!("{loaded} mutants loaded, {refused} refused; the slowest took {slowest:?}");
+    let (loaded, refused, failed, slowest) = (loaded.get(), refused.get(), failed.get(), slowest.get());
+    println!(
+        "{loaded} mutants loaded, {failed} runs failed, {refused} refused; the slowest took {slowest:?}"
+    );
+    println!("the most memory was {:?} KiB", peak());
     outcome.unwrap();
+    assert!(peak().is_none_or(|peak| peak < MOST_MEMORY), "{:?} KiB", peak());
     // A test whose damage is all too little or too much says nothing.
     assert!(loaded > 1_000 && refused > 1_000, "{loaded} loaded, {refused} refused");
 }
