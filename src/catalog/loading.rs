@@ -39,7 +39,10 @@ impl Catalog {
         });
         for listing in &listings {
             let state = match self.open(listing) {
-                Ok(model) => State::Ready(model),
+                Ok(model) => {
+                    say_ready(&model);
+                    State::Ready(model)
+                }
                 Err(reason) => State::Unavailable(reason),
             };
             self.write().entry(listing.name().to_owned()).or_default().insert(listing.version(), state);
@@ -57,6 +60,11 @@ impl Catalog {
         let before = self.announce(name);
         match self.open_all(sources.as_ref(), name) {
             Ok(versions) => {
+                for state in versions.values() {
+                    if let State::Ready(model) = state {
+                        say_ready(model);
+                    }
+                }
                 let replaced = self.write().insert(name.to_owned(), versions);
                 // What it frees, which may take its time, is freed after the lock.
                 drop(replaced);
@@ -93,6 +101,11 @@ impl Catalog {
         let mut wanted: BTreeMap<u64, &Listing> = BTreeMap::new();
         for listing in &listings {
             wanted.entry(listing.version()).or_insert(listing);
+        }
+        // A reference that cannot be read holds perhaps what is missing now.
+        let is_missing = |versions: &Versions| versions.keys().any(|version| !wanted.contains_key(version));
+        if !reasons.is_empty() && self.read().get(name).is_some_and(is_missing) {
+            return Err((BTreeMap::new(), not_loaded(name, &reasons)));
         }
         for version in wanted.keys() {
             let mut models = self.write();
@@ -150,17 +163,13 @@ impl Catalog {
         Ok(())
     }
 
-    /// Fetches and loads one package, and says so in the log; the error is the reason why not.
+    /// Fetches and loads one package; the error is the reason why not, which the log has.
     fn open(&self, listing: &Listing) -> Result<Arc<Model>, String> {
         let (name, version) = (listing.name(), listing.version());
         let package = listing.fetch().map_err(|error| error.to_string());
         let opened = package.and_then(|package| self.model_of(package));
-        match &opened {
-            Ok(model) => {
-                let digest = model.digest().unwrap_or_default();
-                tracing::info!(model = name, version, engine = model.engine(), digest, "model ready");
-            }
-            Err(reason) => tracing::error!(model = name, version, reason, "model unavailable"),
+        if let Err(reason) = &opened {
+            tracing::error!(model = name, version, reason, "model unavailable");
         }
         opened.map(Arc::new)
     }
@@ -186,6 +195,13 @@ impl Catalog {
     fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<String, Versions>> {
         self.models.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A model serves from now on.
+fn say_ready(model: &Model) {
+    let digest = model.digest().unwrap_or_default();
+    let (name, version) = (model.name(), model.version());
+    tracing::info!(model = name, version, engine = model.engine(), digest, "model ready");
 }
 
 /// Why a model is not loaded that no reference holds, or none that can be read.

@@ -166,6 +166,31 @@ async fn requests_are_answered_while_a_load_computes() {
     assert_eq!(state(&router, "m").await, ("READY".into(), String::new()));
 }
 
+#[tokio::test]
+async fn a_load_that_cannot_read_every_reference_drops_no_version() {
+    let folders = tempfile::tempdir().unwrap();
+    for (name, version) in [("m", "1"), ("other", "1"), ("m", "2")] {
+        let folder = folders.path().join(version).join(name).join(version);
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = format!("tests/models/repository/versions/{version}/model.onnx");
+        std::fs::copy(file, folder.join("model.onnx")).unwrap();
+    }
+    let folder = |version: &str| folders.path().join(version).display().to_string();
+    let models = format!("dir:{},dir:{}", folder("1"), folder("2"));
+    let router = start(&["--models", &models, "--admin", "on"]);
+    let answers = async |version: &str| {
+        post(&router, &format!("/v2/models/m/versions/{version}/infer"), ONES).await.status
+    };
+    std::fs::rename(folder("1"), folder("away")).unwrap();
+    let (status, message) = post(&router, "/v2/repository/models/m/load", "").await.error();
+    assert!(status == 400 && message.contains(&folder("1")), "{status} {message}");
+    assert_eq!((answers("1").await, answers("2").await), (200, 200));
+    std::fs::rename(folder("away"), folder("1")).unwrap();
+    std::fs::remove_dir_all(folders.path().join("1/m")).unwrap();
+    assert_eq!(post(&router, "/v2/repository/models/m/load", "").await.status, 200);
+    assert_eq!((answers("1").await, answers("2").await), (404, 200), "a version that is gone is served");
+}
+
 const ONES: &str = r#"{"inputs":[{"name":"x","shape":[2],"datatype":"FP32","data":[1,1]}]}"#;
 
 /// The outputs of an answer, and nothing else.
