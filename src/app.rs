@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::catalog::Catalog;
 use crate::config::{self, Config, Home};
 use crate::engine::pool::Pool;
-use crate::http::{self, Bodies, Front, Readiness};
+use crate::http::{self, Bodies, Changes, Front, Readiness};
 use crate::store::{self, Reference, Store};
 use crate::telemetry::Metrics;
 
@@ -99,7 +99,8 @@ impl App {
             metrics,
             readiness: Readiness::loading(),
             admin: config.http.admin,
-            bodies: Bodies::new(config.http.body_limit, config.http.body_memory),
+            bodies: Bodies::new(config.http.body_limit, config.http.body_memory, config.compute.deadline),
+            changes: Changes::default(),
             home: config.home,
         };
         Self { front, server: config.server.clone(), deadline: config.compute.deadline }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::statistics::{Counters, Statistics};
 use super::{Error, ErrorKind};
-use crate::engine::pool::{Lane, Pool, Ticket};
+use crate::engine::pool::{Lane, Pool, Refusal, Ticket};
 use crate::engine::{self, Cost, Engine, Spread};
 use crate::telemetry::metrics::{ModelMetrics, Outcome};
 use crate::tensor::{Excerpt, Signature, Tensor};
@@ -119,14 +119,14 @@ impl Model {
         )
     }
 
-    /// Begins to count and time one request.
-    pub fn begin(&self) -> Inference<'_> {
+    /// Begins to count and time one request, whose last byte came at `arrived`.
+    pub fn begin(&self, arrived: Instant) -> Inference<'_> {
         Inference {
             model: self,
             rows: 0,
             times: Times::default(),
             outcome: Outcome::Abandoned,
-            started: Instant::now(),
+            started: arrived,
         }
     }
 }
@@ -168,11 +168,7 @@ impl Inference<'_> {
         let inputs = self.model.signature.bind(named)?;
         self.rows = rows(&inputs);
         self.times.input = self.started.elapsed();
-        let outputs = self.compute(inputs, wanted, kept).await;
-        if let Err(error) = &outputs {
-            self.outcome = outcome(error.kind());
-        }
-        outputs
+        self.compute(inputs, wanted, kept).await
     }
 
     /// Runs the engine, here or on a compute thread.
@@ -183,6 +179,11 @@ impl Inference<'_> {
         kept: impl Send + 'static,
     ) -> Result<Vec<Tensor>, Error> {
         let Model { name, engine, cost, compute, lane, metrics, .. } = self.model;
+        let refused = |refusal| Error::refused(name, refusal, compute.deadline);
+        let deadline = self.started + compute.deadline;
+        if Instant::now() > deadline {
+            return Err(refused(Refusal::Deadline));
+        }
         let sized = cost.as_ref().map(|cost| (cost, cost.size(&inputs)));
         let outputs = if sized.is_some_and(|(cost, size)| cost.is_small(size)) {
             let started = Instant::now();
@@ -199,16 +200,16 @@ impl Inference<'_> {
                 drop(kept);
                 (outputs, started.elapsed())
             };
-            let refused = |refusal| Error::refused(name, refusal, compute.deadline);
             let ticket = compute.pool.submit(lane, work).map_err(refused)?;
             let mut queued = Queued { ticket, queue: &mut self.times.queue, metrics };
-            let ran = queued.ticket.done(self.started + compute.deadline).await;
+            let ran = queued.ticket.done(deadline).await;
             drop(queued);
             let (outputs, computed) = ran.map_err(refused)?;
             self.times.compute = computed;
             outputs
         };
-        if let Some((cost, size)) = sized {
+        // One that is refused by the engine says nothing of those that are not.
+        if let Some((cost, size)) = sized.filter(|_| outputs.is_ok()) {
             cost.observe(size, self.times.compute);
         }
         metrics.compute().observe(self.times.compute);
@@ -228,13 +229,9 @@ impl Inference<'_> {
         written
     }
 
-    /// Ends the request. One that failed without a word from [`Self::run`] could not be read, or not be answered as it asks.
-    pub fn finish(&mut self, success: bool) {
-        if success {
-            self.outcome = Outcome::Success;
-        } else if self.outcome == Outcome::Abandoned {
-            self.outcome = Outcome::Refused;
-        }
+    /// Ends the request.
+    pub fn finish(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
     }
 }
 
@@ -261,20 +258,6 @@ impl<T> Drop for Queued<'_, T> {
     fn drop(&mut self) {
         *self.queue = self.ticket.waited();
         self.metrics.queue().observe(*self.queue);
-    }
-}
-
-/// What becomes of a request that ends with such an error.
-fn outcome(error: ErrorKind) -> Outcome {
-    match error {
-        ErrorKind::Full => Outcome::Overload,
-        ErrorKind::Deadline => Outcome::Deadline,
-        ErrorKind::Failed => Outcome::Failed,
-        ErrorKind::UnknownModel
-        | ErrorKind::UnknownVersion
-        | ErrorKind::NotReady
-        | ErrorKind::Input
-        | ErrorKind::Load => Outcome::Refused,
     }
 }
 

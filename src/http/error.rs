@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::catalog;
 use crate::protocol::{Malformed, error_body};
+use crate::telemetry::metrics::Outcome;
 use crate::tensor::Excerpt;
 
 /// A request that is not answered with what it asked for.
@@ -58,6 +59,22 @@ impl Error {
             Self::Full(..) => StatusCode::TOO_MANY_REQUESTS,
             Self::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What it counts as among a model's requests.
+    pub(super) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Full(..) => Outcome::Overload,
+            Self::Deadline(_) => Outcome::Deadline,
+            Self::Internal(_) => Outcome::Failed,
+            Self::BrokenOff(_) => Outcome::Abandoned,
+            Self::Malformed(_)
+            | Self::Forbidden(_)
+            | Self::Unknown(_)
+            | Self::Method(_)
+            | Self::TooLarge(_)
+            | Self::NotReady(_) => Outcome::Refused,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What handlers take: the model that a path names, and a body within its limit, decompressed.
 
 use std::io::{self, Read};
+use std::time::Instant;
 
 use axum::RequestPartsExt;
 use axum::body::Body;
@@ -53,12 +54,18 @@ impl<S: Send + Sync> FromRequestParts<S> for ModelPath {
 pub(super) struct Received {
     bytes: Bytes,
     held: Held,
+    /// When its last byte came.
+    arrived: Instant,
 }
 
 impl Received {
+    pub(super) fn arrived(&self) -> Instant {
+        self.arrived
+    }
+
     /// Drops the body for what was made of it, which takes so many bytes.
     pub(super) fn replaced_by(self, bytes: usize) -> Result<Held, Error> {
-        let Self { bytes: body, mut held } = self;
+        let Self { bytes: body, mut held, .. } = self;
         held.add(bytes)?;
         held.give_back(body.len());
         Ok(held)
@@ -84,12 +91,14 @@ pub(super) async fn body(bodies: &Bodies, headers: &HeaderMap, body: Body) -> Re
     let encoding = Encoding::of(headers)?;
     let mut held = bodies.share();
     let bytes = gather(body, limit, &mut held).await?;
-    let sent = Received { bytes, held };
+    let arrived = Instant::now();
+    let sent = Received { bytes, held, arrived };
     let Some((decoder, name)) = encoding.decoder(&sent.bytes) else { return Ok(sent) };
     let mut inflating = Inflating { sent, decoder, name, inflated: Vec::new(), limit };
     // How much it becomes is not told by how much there is: a little of it is inflated to see.
     if !inflating.reach(SMALL)? {
-        let rest = bodies.work(usize::MAX, || inflating.reach(usize::MAX).map(|_| inflating)).await?;
+        let rest = || inflating.reach(usize::MAX).map(|_| inflating);
+        let rest = bodies.work_elsewhere(arrived, rest).await?;
         inflating = rest?;
     }
     Ok(inflating.end())
@@ -232,8 +241,8 @@ impl Inflating {
 
     /// What was inflated, without what it was made of.
     fn end(self) -> Received {
-        let Self { sent: Received { bytes: sent, mut held }, inflated, .. } = self;
+        let Self { sent: Received { bytes: sent, mut held, arrived }, inflated, .. } = self;
         held.give_back(sent.len());
-        Received { bytes: inflated.into(), held }
+        Received { bytes: inflated.into(), held, arrived }
     }
 }

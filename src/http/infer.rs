@@ -15,6 +15,7 @@ use super::extract::{self, ModelPath, Received};
 use super::layers::{Note, Served};
 use crate::catalog::{Inference, Model};
 use crate::protocol::{self, Answer, Encoded, HEADER_LENGTH, Malformed, Wanted};
+use crate::telemetry::metrics::Outcome;
 use crate::tensor::Tensor;
 
 /// The digest of the package that answered, where it came from a registry.
@@ -32,9 +33,9 @@ pub(super) async fn infer(
     let body = extract::body(&front.bodies, &parts.headers, body).await?;
 
     let note = parts.extensions.get::<Note>().cloned().unwrap_or_default();
-    let mut noted = Noted { inference: model.begin(), model: &model, note };
+    let mut noted = Noted { inference: model.begin(body.arrived()), model: &model, note };
     let answered = answer(&front.bodies, &model, &mut noted.inference, json, body).await;
-    noted.inference.finish(answered.is_ok());
+    noted.inference.finish(answered.as_ref().map_or_else(Error::outcome, |_| Outcome::Success));
     drop(noted);
     let mut response = match answered {
         Ok((body, json)) => reply(body, json),
@@ -69,9 +70,9 @@ async fn answer(
     json: Option<usize>,
     body: Received,
 ) -> Result<(Bytes, Option<usize>), Error> {
-    let (reader, writer) = (Arc::clone(model), Arc::clone(model));
+    let (reader, writer, arrived) = (Arc::clone(model), Arc::clone(model), body.arrived());
     let (mut request, tensors) =
-        bodies.work(effort(json, body.len()), move || read(&reader, json, body)).await??;
+        bodies.work(effort(json, body.len()), arrived, move || read(&reader, json, body)).await??;
     let names: Vec<&str> = request.outputs.iter().map(|wanted| wanted.name.as_str()).collect();
     let wanted = model.outputs(&names)?;
     let outputs = inference.run(std::mem::take(&mut request.inputs), &wanted, tensors).await?;
@@ -79,17 +80,19 @@ async fn answer(
     let size = outputs.iter().map(|tensor| tensor.data().size()).sum();
     let mut held = bodies.share();
     held.add(size)?;
-    let write = bodies.work(size, move || write(&writer, &request, &wanted, outputs));
-    let Encoded { body, json } = inference.write(write).await??;
+    // What is held goes along: it is there until the last of it is written, whether or not that is still waited for.
+    let write = bodies.work(size, arrived, move || (write(&writer, &request, &wanted, outputs), held));
+    let (written, mut held) = inference.write(write).await?;
+    let Encoded { body, json } = written?;
     held.add(body.len())?;
     held.give_back(size);
     Ok((held.with(body), json))
 }
 
-/// The bytes of JSON that take as long to read as a body does. A raw tensor is copied.
+/// The bytes of JSON that take about as long to read as a body does. A raw tensor is copied, or cut into its strings.
 fn effort(json: Option<usize>, body: usize) -> usize {
     let json = json.unwrap_or(body);
-    json.saturating_add(body.saturating_sub(json) / 16)
+    json.saturating_add(body.saturating_sub(json) / 4)
 }
 
 /// Parses a body, which is gone with that. Gives the share of memory that its tensors have instead.

@@ -12,6 +12,7 @@ mod repository;
 mod serve;
 
 pub use bodies::Bodies;
+pub use repository::Changes;
 pub use serve::serve;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -38,6 +39,8 @@ pub struct Front {
     pub admin: bool,
     /// What bodies may take, and where they are worked on.
     pub bodies: Bodies,
+    /// Loads and unloads that may be under way.
+    pub changes: Changes,
     /// Where this process runs.
     pub home: Home,
 }

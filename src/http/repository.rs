@@ -1,7 +1,10 @@
 //! The model repository extension.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::response::Response;
+use tokio::sync::Semaphore;
 
 use super::error::{Error, document};
 use super::extract::ModelPath;
@@ -9,11 +12,25 @@ use super::{Front, extract};
 use crate::catalog::{self, Catalog, StateName};
 use crate::protocol::repository::{Entry, check_load, only_ready};
 
+/// Loads and unloads that may be under way at once. Each has a thread of those that large bodies are worked on by, too, and may
+/// have to wait for a registry.
+const CHANGES: usize = 16;
+
+/// Places for loads and unloads.
+#[derive(Clone, Debug)]
+pub struct Changes(Arc<Semaphore>);
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(CHANGES)))
+    }
+}
+
 /// `POST /v2/repository/index`
 pub(super) async fn index(State(front): State<Front>, request: Request) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
     let body = extract::body(&front.bodies, &parts.headers, body).await?;
-    let only_ready = front.bodies.work(body.len(), move || only_ready(&body)).await??;
+    let only_ready = front.bodies.work(body.len(), body.arrived(), move || only_ready(&body)).await??;
     let entries = front.catalog.index().into_iter();
     let index: Vec<Entry> = entries
         .filter(|entry| !only_ready || entry.state == StateName::Ready)
@@ -32,7 +49,7 @@ pub(super) async fn load(State(front): State<Front>, path: ModelPath, request: R
     allowed(&front, "loading")?;
     let (parts, body) = request.into_parts();
     let body = extract::body(&front.bodies, &parts.headers, body).await?;
-    front.bodies.work(body.len(), move || check_load(&body)).await??;
+    front.bodies.work(body.len(), body.arrived(), move || check_load(&body)).await??;
     change(front, path, Catalog::load).await
 }
 
@@ -48,7 +65,16 @@ async fn change(
     path: ModelPath,
     change: impl FnOnce(&Catalog, &str) -> Result<(), catalog::Error> + Send + 'static,
 ) -> Result<(), Error> {
-    let changed = tokio::task::spawn_blocking(move || change(&front.catalog, &path.model)).await;
+    // Whoever hangs up while waiting here costs nothing.
+    let Ok(place) = Arc::clone(&front.changes.0).acquire_owned().await else {
+        return Err(Error::Internal("no changes are made any more".into()));
+    };
+    let changed = tokio::task::spawn_blocking(move || {
+        let changed = change(&front.catalog, &path.model);
+        drop(place);
+        changed
+    })
+    .await;
     Ok(changed.map_err(|error| Error::Internal(error.to_string()))??)
 }
 

@@ -8,7 +8,7 @@ use twofold::catalog::Catalog;
 use twofold::config::Home;
 use twofold::engine::pool::Pool;
 use twofold::engine::{Engine, InferError, Spread};
-use twofold::http::{Bodies, Front, Readiness, router};
+use twofold::http::{Bodies, Changes, Front, Readiness, router};
 use twofold::telemetry::Metrics;
 use twofold::tensor::{Data, Datatype, Signature, Tensor, TensorSpec};
 
@@ -91,7 +91,8 @@ pub(crate) fn house(deadline: Duration, memory: usize, admin: bool) -> (Arc<Cata
         metrics,
         readiness: Readiness::default(),
         admin,
-        bodies: Bodies::new(1024, memory),
+        bodies: Bodies::new(1024, memory, deadline),
+        changes: Changes::default(),
         home: Home::Local,
     };
     (catalog, router(&front))

@@ -10,7 +10,7 @@ use twofold::catalog::Catalog;
 use twofold::config::Home;
 use twofold::engine::pool::Pool;
 use twofold::engine::{Engine, InferError, Spread};
-use twofold::http::{Bodies, Front, Readiness, router};
+use twofold::http::{Bodies, Changes, Front, Readiness, router};
 use twofold::telemetry::Metrics;
 use twofold::tensor::{Data, Datatype, Shape, Signature, Tensor, TensorSpec};
 
@@ -60,7 +60,8 @@ fn misbehaving() -> Router {
         metrics,
         readiness: Readiness::default(),
         admin: false,
-        bodies: Bodies::new(1024, 1024),
+        bodies: Bodies::new(1024, 1024, Duration::from_secs(20)),
+        changes: Changes::default(),
         home: Home::Local,
     })
 }

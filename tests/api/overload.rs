@@ -116,6 +116,7 @@ async fn what_waits_holds_its_tensors_and_gives_them_back_when_they_are_gone() {
         hung_up.abort();
         assert!(hung_up.await.unwrap_err().is_cancelled());
     }
+    assert_eq!((ended(&router, "overload").await, ended(&router, "refused").await), (1, 0));
     let mut waiting = Box::pin(infer(&router));
     let polled = std::future::poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context))).await;
     assert!(polled.is_pending(), "there was no room: {polled:?}");
