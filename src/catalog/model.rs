@@ -200,9 +200,10 @@ impl Inference<'_> {
                 (outputs, started.elapsed())
             };
             let refused = |refusal| Error::refused(name, refusal, compute.deadline);
-            let ticket = compute.pool.submit(lane, work).map_err(refused)?;
+            let deadline = self.started + compute.deadline;
+            let ticket = compute.pool.submit(lane, deadline, work).map_err(refused)?;
             let mut queued = Queued { ticket, queue: &mut self.times.queue, metrics };
-            let ran = queued.ticket.done(self.started + compute.deadline).await;
+            let ran = queued.ticket.done(deadline).await;
             drop(queued);
             let (outputs, computed) = ran.map_err(refused)?;
             self.times.compute = computed;
