@@ -8,6 +8,7 @@ mod refusal;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -71,9 +72,12 @@ struct Waiting {
 
 struct Job {
     number: u64,
-    /// Does it; gives whether there was still somebody to do it for.
-    run: Box<dyn FnOnce() -> bool + Send>,
+    /// Does it, where there is still somebody to do it for; says when it is done, and then gives away what came of it.
+    run: Box<Run>,
 }
+
+/// What a job does; takes whom to tell that it is done.
+type Run = dyn FnOnce(&dyn Fn()) + Send;
 
 impl Pool {
     /// A pool of at most `threads` threads, which are started when there is work for them, and at most `queue` waiting jobs
@@ -112,14 +116,16 @@ impl Pool {
         let waited = Arc::new(OnceLock::new());
         let began = Arc::clone(&waited);
         let queued = Instant::now();
-        let run = Box::new(move || {
+        let run = Box::new(move |done: &dyn Fn()| {
             began.get_or_init(|| queued.elapsed());
-            let is_wanted = !sender.is_closed();
-            if is_wanted {
-                // Whoever waited may be gone by the end; then the result is nobody's.
-                let _ = sender.send(work());
+            if sender.is_closed() {
+                return;
             }
-            is_wanted
+            let result = work();
+            // Whoever has the result may come with the next job at once: this thread counts as free by then.
+            done();
+            // Whoever waited may be gone; then the result is nobody's.
+            let _ = sender.send(result);
         });
         let (lane, number) = (lane.number, number());
         self.enqueue(lane, deadline.saturating_duration_since(queued), Job { number, run })?;
@@ -228,19 +234,25 @@ impl Shared {
     /// What a compute thread does until the pool is gone.
     fn work(&self) {
         while let Some((lane, job)) = self.next() {
-            let started = Instant::now();
+            let (started, is_done) = (Instant::now(), Cell::new(false));
+            let done = || {
+                is_done.set(true);
+                self.free(lane, Some(started.elapsed()));
+            };
             // The work itself turns a panic into an error; this keeps the thread if anything around it panics.
-            let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job.run));
-            let took = started.elapsed();
-            let mut state = self.lock();
-            state.busy -= 1;
-            if ran.is_ok_and(|wanted| !wanted) {
-                continue;
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (job.run)(&done)));
+            if !is_done.get() {
+                self.free(lane, None);
             }
-            if let Some(waiting) = state.lanes.get_mut(&lane) {
-                waiting.typical =
-                    if waiting.typical.is_zero() { took } else { (waiting.typical * 7 + took) / 8 };
-            }
+        }
+    }
+
+    /// A thread has done what it had of this lane, which took so long.
+    fn free(&self, lane: u64, took: Option<Duration>) {
+        let mut state = self.lock();
+        state.busy -= 1;
+        if let (Some(took), Some(waiting)) = (took, state.lanes.get_mut(&lane)) {
+            waiting.typical = if waiting.typical.is_zero() { took } else { (waiting.typical * 7 + took) / 8 };
         }
     }
 

@@ -165,7 +165,7 @@ async fn a_job_that_panics_leaves_its_thread_alive() {
 #[test]
 fn a_retry_is_worth_it_when_the_queue_should_be_done() {
     let waiting = |jobs: usize, typical: u64| {
-        let job = || Job { number: 0, run: Box::new(|| true) };
+        let job = || Job { number: 0, run: Box::new(|_| ()) };
         let jobs = (0..jobs).map(|_| job()).collect();
         retry_after(Waiting { jobs, typical: Duration::from_millis(typical) }.backlog(2))
     };
@@ -221,6 +221,34 @@ fn what_has_a_thread_waiting_for_it_does_not_wait() {
         has_begun.recv_timeout(Duration::from_secs(5)).unwrap();
     }
     assert!(begins[2].try_recv().is_err());
+}
+
+/// Looks, as soon as there is an answer, how many threads are busy.
+struct Look {
+    shared: Arc<Shared>,
+    busy: mpsc::Sender<usize>,
+}
+
+impl std::task::Wake for Look {
+    fn wake(self: Arc<Self>) {
+        let busy = self.shared.lock().busy;
+        let _ = self.busy.send(busy);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_an_answer_finds_its_thread_free() {
+    let pool = Pool::new(1, 1);
+    let lane = pool.lane(Duration::ZERO);
+    let (work, has_begun, let_go) = held();
+    let mut ticket = pool.submit(&lane, soon(), work).unwrap();
+    let (busy, seen) = mpsc::channel();
+    let waker = Arc::new(Look { shared: Arc::clone(&pool.shared), busy }).into();
+    let mut done = std::pin::pin!(ticket.done(soon()));
+    assert!(done.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+    has_begun.recv().unwrap();
+    drop(let_go);
+    assert_eq!(seen.recv_timeout(Duration::from_secs(5)), Ok(0));
 }
 
 #[tokio::test]
