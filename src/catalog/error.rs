@@ -26,7 +26,7 @@ pub enum ErrorKind {
     NotReady,
     /// The inputs, or the wanted outputs, are not the model's.
     Input,
-    /// As many requests to the model wait as may.
+    /// As many requests to the model wait as may, or as can be computed in time.
     Full,
     /// The deadline passed first.
     Deadline,
@@ -44,7 +44,7 @@ impl Error {
     /// Says what became of a job for the model `name`.
     pub(super) fn refused(name: &str, refusal: Refusal, deadline: Duration) -> Self {
         match refusal {
-            Refusal::Full { retry_after } => Self {
+            Refusal::Full { retry_after } | Refusal::Late { retry_after } => Self {
                 retry_after: Some(retry_after),
                 ..Self::new(ErrorKind::Full, format!("model '{name}': {refusal}"))
             },

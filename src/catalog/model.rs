@@ -200,7 +200,7 @@ impl Inference<'_> {
                 drop(kept);
                 (outputs, started.elapsed())
             };
-            let ticket = compute.pool.submit(lane, work).map_err(refused)?;
+            let ticket = compute.pool.submit(lane, deadline, work).map_err(refused)?;
             let mut queued = Queued { ticket, queue: &mut self.times.queue, metrics };
             let ran = queued.ticket.done(deadline).await;
             drop(queued);

@@ -4,9 +4,11 @@
 //! A job that nobody waits for any more, because its deadline passed or its client hung up, is not started, and leaves the
 //! queue with all that it holds.
 
+mod refusal;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +17,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
+
+pub use refusal::Refusal;
 
 /// Threads that compute, shared by all models.
 pub struct Pool {
@@ -29,20 +33,6 @@ pub struct Pool {
 pub struct Lane {
     shared: Arc<Shared>,
     number: u64,
-}
-
-/// Why a job was not done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// As many jobs of this model wait as may; about this many seconds from now there should be room again.
-    Full {
-        /// From 1 to 60.
-        retry_after: u64,
-    },
-    /// The deadline passed, while it waited or while it ran.
-    Deadline,
-    /// The pool is being taken down.
-    Closed,
 }
 
 /// A job that was taken on. Dropping it abandons a job that has not begun: what the job holds is dropped at once.
@@ -66,8 +56,10 @@ struct State {
     lanes: HashMap<u64, Waiting>,
     /// Lanes with something waiting, in the order of their turns.
     turns: VecDeque<u64>,
+    /// Those that were started, whether or not they run yet.
     threads: usize,
-    idle: usize,
+    /// Those that have a job.
+    busy: usize,
     closed: bool,
 }
 
@@ -80,9 +72,12 @@ struct Waiting {
 
 struct Job {
     number: u64,
-    /// Does it; gives whether there was still somebody to do it for.
-    run: Box<dyn FnOnce() -> bool + Send>,
+    /// Does it, where there is still somebody to do it for; says when it is done, and then gives away what came of it.
+    run: Box<Run>,
 }
+
+/// What a job does; takes whom to tell that it is done.
+type Run = dyn FnOnce(&dyn Fn()) + Send;
 
 impl Pool {
     /// A pool of at most `threads` threads, which are started when there is work for them, and at most `queue` waiting jobs
@@ -110,43 +105,53 @@ impl Pool {
         self.shared.lock().lanes.get(&lane.number).map_or(0, |waiting| waiting.jobs.len())
     }
 
-    /// Takes `work` on, to be done on a compute thread.
+    /// Takes `work` on, to be done on a compute thread, where it should begin before the deadline.
     pub fn submit<T: Send + 'static>(
         &self,
         lane: &Lane,
+        deadline: Instant,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Ticket<T>, Refusal> {
         let (sender, done) = oneshot::channel();
         let waited = Arc::new(OnceLock::new());
         let began = Arc::clone(&waited);
         let queued = Instant::now();
-        let run = Box::new(move || {
+        let run = Box::new(move |done: &dyn Fn()| {
             began.get_or_init(|| queued.elapsed());
-            let is_wanted = !sender.is_closed();
-            if is_wanted {
-                // Whoever waited may be gone by the end; then the result is nobody's.
-                let _ = sender.send(work());
+            if sender.is_closed() {
+                return;
             }
-            is_wanted
+            let result = work();
+            // Whoever has the result may come with the next job at once: this thread counts as free by then.
+            done();
+            // Whoever waited may be gone; then the result is nobody's.
+            let _ = sender.send(result);
         });
         let (lane, number) = (lane.number, number());
-        self.enqueue(lane, Job { number, run })?;
+        self.enqueue(lane, deadline.saturating_duration_since(queued), Job { number, run })?;
         Ok(Ticket { shared: Arc::clone(&self.shared), lane, number, queued, waited, done })
     }
 
-    fn enqueue(&self, lane: u64, job: Job) -> Result<(), Refusal> {
+    fn enqueue(&self, lane: u64, within: Duration, job: Job) -> Result<(), Refusal> {
         let mut state = self.shared.lock();
+        let all: usize = state.lanes.values().map(|waiting| waiting.jobs.len()).sum();
+        let free = self.threads - state.busy;
         let waiting = state.lanes.entry(lane).or_default();
-        if waiting.jobs.len() >= self.queue {
-            return Err(Refusal::Full { retry_after: retry_after(waiting, self.threads) });
+        let backlog = waiting.backlog(self.threads);
+        // Those that a free thread will take at once do not wait, the other lanes' first.
+        let others = all - waiting.jobs.len();
+        if waiting.jobs.len() >= self.queue + free.saturating_sub(others) {
+            return Err(Refusal::Full { retry_after: retry_after(backlog) });
+        }
+        if backlog > within {
+            return Err(Refusal::Late { retry_after: retry_after(backlog) });
         }
         waiting.jobs.push_back(job);
         if waiting.jobs.len() == 1 && !state.turns.contains(&lane) {
             state.turns.push_back(lane);
         }
-        // An idle thread that was woken and does not run yet counts as idle, and has its job already.
-        let waiting: usize = state.lanes.values().map(|waiting| waiting.jobs.len()).sum();
-        if waiting > state.idle && state.threads < self.threads {
+        // One that was woken or started, and does not run yet, has its job already.
+        if state.busy + all + 1 > state.threads && state.threads < self.threads {
             let shared = Arc::clone(&self.shared);
             let name = format!("compute-{}", state.threads);
             match std::thread::Builder::new().name(name).spawn(move || shared.work()) {
@@ -229,17 +234,25 @@ impl Shared {
     /// What a compute thread does until the pool is gone.
     fn work(&self) {
         while let Some((lane, job)) = self.next() {
-            let started = Instant::now();
+            let (started, is_done) = (Instant::now(), Cell::new(false));
+            let done = || {
+                is_done.set(true);
+                self.free(lane, Some(started.elapsed()));
+            };
             // The work itself turns a panic into an error; this keeps the thread if anything around it panics.
-            let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job.run));
-            let took = started.elapsed();
-            if ran.is_ok_and(|wanted| !wanted) {
-                continue;
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (job.run)(&done)));
+            if !is_done.get() {
+                self.free(lane, None);
             }
-            if let Some(waiting) = self.lock().lanes.get_mut(&lane) {
-                waiting.typical =
-                    if waiting.typical.is_zero() { took } else { (waiting.typical * 7 + took) / 8 };
-            }
+        }
+    }
+
+    /// A thread has done what it had of this lane, which took so long.
+    fn free(&self, lane: u64, took: Option<Duration>) {
+        let mut state = self.lock();
+        state.busy -= 1;
+        if let (Some(took), Some(waiting)) = (took, state.lanes.get_mut(&lane)) {
+            waiting.typical = if waiting.typical.is_zero() { took } else { (waiting.typical * 7 + took) / 8 };
         }
     }
 
@@ -258,33 +271,27 @@ impl Shared {
                     state.turns.push_back(lane);
                 }
                 if let Some(job) = job {
+                    state.busy += 1;
                     return Some((lane, job));
                 }
                 continue;
             }
-            state.idle += 1;
             state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.idle -= 1;
         }
     }
 }
 
-/// Seconds until what waits now should be done.
-fn retry_after(waiting: &Waiting, threads: usize) -> u64 {
-    let jobs = u32::try_from(waiting.jobs.len() / threads).unwrap_or(u32::MAX);
-    waiting.typical.saturating_mul(jobs).as_secs().saturating_add(1).min(60)
+impl Waiting {
+    /// How long what waits now should keep this many threads busy, if they did nothing else.
+    fn backlog(&self, threads: usize) -> Duration {
+        let jobs = u32::try_from(self.jobs.len() / threads).unwrap_or(u32::MAX);
+        self.typical.saturating_mul(jobs)
+    }
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Full { retry_after } => {
-                write!(f, "the queue is full; try again in {retry_after} s")
-            }
-            Self::Deadline => f.write_str("the deadline passed"),
-            Self::Closed => f.write_str("the compute threads are gone"),
-        }
-    }
+/// Seconds until a backlog should be done.
+fn retry_after(backlog: Duration) -> u64 {
+    backlog.as_secs().saturating_add(1).min(60)
 }
 
 impl fmt::Debug for Pool {

@@ -36,7 +36,7 @@ async fn run<T: Send + 'static>(
     deadline: Instant,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Refusal> {
-    pool.submit(lane, work)?.done(deadline).await
+    pool.submit(lane, deadline, work)?.done(deadline).await
 }
 
 /// Polls a future once.
@@ -132,7 +132,7 @@ async fn an_abandoned_job_lets_go_of_what_it_holds_at_once() {
     let lane = pool.lane(Duration::ZERO);
     let inputs = Arc::new(());
     let held = Arc::clone(&inputs);
-    let hung_up = pool.submit(&lane, move || drop(held)).unwrap();
+    let hung_up = pool.submit(&lane, soon(), move || drop(held)).unwrap();
     assert_eq!(Arc::strong_count(&inputs), 2);
     drop(hung_up);
     assert_eq!(Arc::strong_count(&inputs), 1, "it waits for its turn to be dropped");
@@ -143,7 +143,7 @@ async fn an_abandoned_job_lets_go_of_what_it_holds_at_once() {
 async fn what_a_job_waited_is_known_before_and_after_it_began() {
     let (pool, let_go) = busy(4).await;
     let lane = pool.lane(Duration::ZERO);
-    let mut ticket = pool.submit(&lane, || ()).unwrap();
+    let mut ticket = pool.submit(&lane, soon(), || ()).unwrap();
     let deadline = Instant::now() + Duration::from_millis(20);
     assert_eq!(ticket.done(deadline).await, Err(Refusal::Deadline));
     assert!(ticket.waited() >= Duration::from_millis(20), "{:?}", ticket.waited());
@@ -165,9 +165,9 @@ async fn a_job_that_panics_leaves_its_thread_alive() {
 #[test]
 fn a_retry_is_worth_it_when_the_queue_should_be_done() {
     let waiting = |jobs: usize, typical: u64| {
-        let job = || Job { number: 0, run: Box::new(|| true) };
+        let job = || Job { number: 0, run: Box::new(|_| ()) };
         let jobs = (0..jobs).map(|_| job()).collect();
-        retry_after(&Waiting { jobs, typical: Duration::from_millis(typical) }, 2)
+        retry_after(Waiting { jobs, typical: Duration::from_millis(typical) }.backlog(2))
     };
     assert_eq!(waiting(256, 0), 1);
     assert_eq!(waiting(256, 50), 7);
@@ -179,10 +179,76 @@ async fn before_the_first_job_has_ended_a_retry_is_worth_it_when_it_should_have(
     let (pool, let_go) = busy(2).await;
     for (typical, seconds) in [(Duration::ZERO, 1), (Duration::from_secs(5), 11)] {
         let lane = pool.lane(typical);
-        let _waiting = [pool.submit(&lane, || ()).unwrap(), pool.submit(&lane, || ()).unwrap()];
-        assert_eq!(pool.submit(&lane, || ()).err(), Some(Refusal::Full { retry_after: seconds }));
+        let _waiting =
+            [pool.submit(&lane, soon(), || ()).unwrap(), pool.submit(&lane, soon(), || ()).unwrap()];
+        assert_eq!(pool.submit(&lane, soon(), || ()).err(), Some(Refusal::Full { retry_after: seconds }));
     }
     drop(let_go);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_would_wait_in_vain_is_refused() {
+    let (pool, let_go) = busy(8).await;
+    let lane = pool.lane(Duration::from_secs(5));
+    let within = |seconds| Instant::now() + Duration::from_secs(seconds);
+    let _first = pool.submit(&lane, within(1), || ()).expect("nothing waits before it");
+    let refusal = pool.submit(&lane, within(4), || ()).err();
+    assert_eq!(refusal, Some(Refusal::Late { retry_after: 6 }));
+    assert_eq!(pool.waiting(&lane), 1);
+    let _second = pool.submit(&lane, within(6), || ()).expect("it has time");
+    assert_eq!(pool.submit(&lane, within(6), || ()).err(), Some(Refusal::Late { retry_after: 11 }));
+    let said = "what waits already takes longer than the deadline; try again in 6 s";
+    assert_eq!(refusal.unwrap().to_string(), said);
+    drop(let_go);
+}
+
+#[test]
+fn what_has_a_thread_waiting_for_it_does_not_wait() {
+    let pool = Pool::new(2, 1);
+    let (lane, other) = (pool.lane(Duration::ZERO), pool.lane(Duration::ZERO));
+    let works: Vec<_> = (0..3).map(|_| held()).collect();
+    let (mut begins, mut taken, mut let_go) = (Vec::new(), Vec::new(), Vec::new());
+    // So soon after each other that no thread has begun.
+    for (work, has_begun, go) in works {
+        taken.push(pool.submit(&lane, soon(), work).expect("two threads, and one may wait"));
+        begins.push(has_begun);
+        let_go.push(go);
+    }
+    assert_eq!(pool.submit(&lane, soon(), || ()).err(), Some(Refusal::Full { retry_after: 1 }));
+    let _theirs = pool.submit(&other, soon(), || ()).expect("another model has a queue of its own");
+    assert!(pool.submit(&other, soon(), || ()).is_err());
+    for has_begun in &begins[..2] {
+        has_begun.recv_timeout(Duration::from_secs(5)).unwrap();
+    }
+    assert!(begins[2].try_recv().is_err());
+}
+
+/// Looks, as soon as there is an answer, how many threads are busy.
+struct Look {
+    shared: Arc<Shared>,
+    busy: mpsc::Sender<usize>,
+}
+
+impl std::task::Wake for Look {
+    fn wake(self: Arc<Self>) {
+        let busy = self.shared.lock().busy;
+        let _ = self.busy.send(busy);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_an_answer_finds_its_thread_free() {
+    let pool = Pool::new(1, 1);
+    let lane = pool.lane(Duration::ZERO);
+    let (work, has_begun, let_go) = held();
+    let mut ticket = pool.submit(&lane, soon(), work).unwrap();
+    let (busy, seen) = mpsc::channel();
+    let waker = Arc::new(Look { shared: Arc::clone(&pool.shared), busy }).into();
+    let mut done = std::pin::pin!(ticket.done(soon()));
+    assert!(done.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+    has_begun.recv().unwrap();
+    drop(let_go);
+    assert_eq!(seen.recv_timeout(Duration::from_secs(5)), Ok(0));
 }
 
 #[tokio::test]
@@ -202,15 +268,15 @@ fn two_jobs_that_come_together_begin_together() {
     let pool = Pool::new(2, 4);
     let lane = pool.lane(Duration::ZERO);
     let (done, is_done) = mpsc::channel();
-    let _first = pool.submit(&lane, move || done.send(()).unwrap()).unwrap();
+    let _first = pool.submit(&lane, soon(), move || done.send(()).unwrap()).unwrap();
     is_done.recv().unwrap();
-    while pool.shared.lock().idle == 0 {
+    while pool.shared.lock().busy > 0 {
         std::thread::yield_now();
     }
     let (long, has_begun, let_go) = held();
     let (other, other_has_begun, _let_go) = held();
-    let _long = pool.submit(&lane, long).unwrap();
-    let _other = pool.submit(&lane, other).unwrap();
+    let _long = pool.submit(&lane, soon(), long).unwrap();
+    let _other = pool.submit(&lane, soon(), other).unwrap();
     has_begun.recv().unwrap();
     let begun = other_has_begun.recv_timeout(Duration::from_secs(5));
     drop(let_go);
