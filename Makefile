@@ -11,7 +11,7 @@ server-check: ## stock clients, connections of all kinds, and models that come a
 	cargo build --locked --release --bins
 	tests/clients/run
 	tests/connections/run
-	cargo test --locked --test churn -- --ignored --nocapture
+	cargo test --locked --release --test churn -- --ignored --nocapture
 
 registry-check: ## packages from registries that do all that registries do, by the release binaries; as root, or by sudo
 	tests/registry/run

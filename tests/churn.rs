@@ -11,7 +11,7 @@ use std::thread;
 use rig::{Connection, Process, digits, request};
 
 #[test]
-#[ignore = "takes long: cargo test --test churn -- --ignored --nocapture"]
+#[ignore = "takes long: cargo test --release --test churn -- --ignored --nocapture"]
 fn memory_returns_to_where_it_was() {
     let models = "embedded:digits,dir:models/encoder";
     let server = Process::server(&["--models", models, "--admin", "on"]);

@@ -82,10 +82,15 @@ impl Engine for Held {
     }
 }
 
-/// A catalog of one compute thread and two places in each queue, and a router over it.
-pub(crate) fn house(deadline: Duration, memory: usize, admin: bool) -> (Arc<Catalog>, Router) {
+/// A catalog of so many compute threads and two places in each queue, and a router over it.
+pub(crate) fn house(
+    threads: usize,
+    deadline: Duration,
+    memory: usize,
+    admin: bool,
+) -> (Arc<Catalog>, Router) {
     let metrics = Metrics::new(Home::Local);
-    let catalog = Arc::new(Catalog::new(metrics.clone(), Pool::new(1, 2), deadline));
+    let catalog = Arc::new(Catalog::new(metrics.clone(), Pool::new(threads, 2), deadline));
     let front = Front {
         catalog: Arc::clone(&catalog),
         metrics,

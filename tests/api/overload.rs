@@ -18,7 +18,7 @@ const AMPLE: usize = 1 << 20;
 /// One compute thread, two places in the queue.
 fn server(deadline: Duration, memory: usize) -> (Router, Arc<Gate>) {
     let gate = Arc::new(Gate::default());
-    let (catalog, router) = house(deadline, memory, false);
+    let (catalog, router) = house(1, deadline, memory, false);
     catalog.enter("held", 1, Held::new(Datatype::Int8, &gate));
     (router, gate)
 }
