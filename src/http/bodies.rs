@@ -54,7 +54,9 @@ impl Bodies {
         arrived: Instant,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let late = || Error::Deadline(format!("no thread for a body as large within {:?}", self.deadline));
+        let late = || {
+            Error::Deadline(format!("no answer within {:?}: large bodies wait for a thread", self.deadline))
+        };
         self.hands.work(arrived + self.deadline, work).await?.ok_or_else(late)
     }
 }
