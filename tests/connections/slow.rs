@@ -59,6 +59,27 @@ async fn an_idle_connection_outlives_the_time_for_a_head() {
 }
 
 #[tokio::test]
+#[ignore = "takes 75 s: tests/connections/run"]
+async fn an_idle_connection_is_kept_longer_than_load_balancers_keep_theirs() {
+    const LOAD_BALANCERS: Duration = Duration::from_secs(60);
+    let house = House::open(&[], PATIENCE).await;
+    let mut kept = [house.connect().await, house.connect().await];
+    for client in &mut kept {
+        assert_eq!(client.ask(LIVE).await.status, 200);
+    }
+    let since = Instant::now();
+    tokio::time::sleep(LOAD_BALANCERS + Duration::from_secs(5)).await;
+    let [used, idle] = &mut kept;
+    assert_eq!(used.ask(LIVE).await.status, 200);
+    // The other one's time is over soon; this one's begins anew.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    idle.ended().await;
+    let took = since.elapsed();
+    assert!(took > LOAD_BALANCERS + Duration::from_secs(10) && took < 2 * LOAD_BALANCERS, "{took:?}");
+    assert_eq!(used.ask(LIVE).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_body_that_takes_too_long_is_400_and_ends_the_connection() {
     let house = House::open(&FLAGS, PATIENCE).await;
     for (head, byte) in [("content-length: 1000", b'1'), ("transfer-encoding: chunked", b'0')] {
