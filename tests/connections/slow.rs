@@ -61,7 +61,7 @@ async fn an_idle_connection_outlives_the_time_for_a_head() {
 #[tokio::test]
 #[ignore = "takes 75 s: tests/connections/run"]
 async fn an_idle_connection_is_kept_longer_than_load_balancers_keep_theirs() {
-    const LOAD_BALANCERS: Duration = Duration::from_secs(60);
+    const LOAD_BALANCERS: Duration = Duration::from_mins(1);
     let house = House::open(&[], PATIENCE).await;
     let mut kept = [house.connect().await, house.connect().await];
     for client in &mut kept {
