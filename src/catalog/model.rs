@@ -181,12 +181,12 @@ impl Inference<'_> {
         let Model { name, engine, cost, compute, lane, metrics, .. } = self.model;
         let refused = |refusal| Error::refused(name, refusal, compute.deadline);
         let deadline = self.started + compute.deadline;
-        if Instant::now() > deadline {
+        let sized = cost.as_ref().map(|cost| (cost, cost.size(&inputs)));
+        let started = Instant::now();
+        if started > deadline {
             return Err(refused(Refusal::Deadline));
         }
-        let sized = cost.as_ref().map(|cost| (cost, cost.size(&inputs)));
         let outputs = if sized.is_some_and(|(cost, size)| cost.is_small(size)) {
-            let started = Instant::now();
             let outputs = engine::infer(&**engine, inputs, wanted, Spread::One);
             self.times.compute = started.elapsed();
             drop(kept);

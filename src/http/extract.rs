@@ -135,14 +135,9 @@ fn interrupted(error: &(dyn std::error::Error + 'static)) -> Error {
         .filter_map(|error| error.downcast_ref::<io::Error>())
         .any(|error| matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput));
     if is_malformed {
-        return Error::Malformed(format!("the body cannot be read: {}", innermost(error)));
+        return Error::Malformed(format!("the body cannot be read: {}", causes().last().unwrap_or(error)));
     }
     Error::BrokenOff(format!("the body ended early: {error}"))
-}
-
-/// What an error comes down to.
-fn innermost<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
-    std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error)
 }
 
 /// The value of `Inference-Header-Content-Length`, where there is one.

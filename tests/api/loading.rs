@@ -199,8 +199,9 @@ fn data(answer: &Answer) -> serde_json::Value {
     answer.json()["outputs"][0]["data"].clone()
 }
 
-/// A server whose model `versions` is held, in place of those of the repository that it would be loaded from.
-fn held() -> (Router, Arc<Gate>) {
+/// A server whose model `versions` is held, in place of those of the repository that it would be loaded from, and a request that it
+/// computes.
+async fn in_flight() -> (Router, Arc<Gate>, tokio::task::JoinHandle<Answer>) {
     let gate = Arc::new(Gate::default());
     // One thread is held; the new model may want one too, where the machine is so busy that it was measured to be slow.
     let (catalog, router) = house(2, LONG, MEMORY, true);
@@ -208,7 +209,9 @@ fn held() -> (Router, Arc<Gate>) {
     assert_eq!(reasons, [""; 0]);
     catalog.unload("versions").unwrap();
     catalog.enter("versions", 1, Held::new(Datatype::Fp32, &gate));
-    (router, gate)
+    let request = begin(&router, "/v2/models/versions/versions/1/infer", ONES).await;
+    gate.has(1).await;
+    (router, gate, request)
 }
 
 fn repository() -> Reference {
@@ -229,10 +232,8 @@ fn store() -> Store {
 
 #[tokio::test]
 async fn a_request_in_flight_finishes_on_the_model_that_it_began_with() {
-    let (router, gate) = held();
+    let (router, gate, old) = in_flight().await;
     let _opened = Opened(Arc::clone(&gate));
-    let old = begin(&router, "/v2/models/versions/versions/1/infer", ONES).await;
-    gate.has(1).await;
     assert_eq!(post(&router, "/v2/repository/models/versions/load", "").await.status, 200);
     assert_eq!(state(&router, "versions").await.0, "READY");
     let new = post(&router, "/v2/models/versions/versions/1/infer", ONES).await;
@@ -245,10 +246,8 @@ async fn a_request_in_flight_finishes_on_the_model_that_it_began_with() {
 
 #[tokio::test]
 async fn an_unloaded_model_is_unloading_until_its_last_request_is_answered() {
-    let (router, gate) = held();
+    let (router, gate, old) = in_flight().await;
     let _opened = Opened(Arc::clone(&gate));
-    let old = begin(&router, "/v2/models/versions/versions/1/infer", ONES).await;
-    gate.has(1).await;
     assert_eq!(post(&router, "/v2/repository/models/versions/unload", "").await.status, 200);
     assert_eq!(state(&router, "versions").await, ("UNLOADING".into(), "unloaded".into()));
     let refused = post(&router, "/v2/models/versions/versions/1/infer", ONES).await;

@@ -188,8 +188,11 @@ fn variadic(op: &Op<'_>) -> Fallible<Built> {
 
 fn fold<T: Number>(function: impl Fn(T, T) -> T + Send + Sync + 'static, mean: bool) -> Fallible<Built> {
     Built::function(T::DATATYPE, move |inputs: &mut Inputs<'_>| {
-        let shapes = (0..inputs.len()).map(|index| inputs.sizes(index)).collect::<Fallible<Vec<_>>>()?;
-        inputs.step(elements(&broadcast(shapes)?)?.saturating_mul(inputs.len()))?;
+        // For the budget only: each pair looks by itself whether it fits.
+        if inputs.budget.is_some() {
+            let shapes = (0..inputs.len()).map(|index| inputs.sizes(index)).collect::<Fallible<Vec<_>>>()?;
+            inputs.step(elements(&broadcast(shapes)?)?.saturating_mul(inputs.len()))?;
+        }
         let mut joint = inputs.take(0)?;
         for index in 1..inputs.len() {
             let (sizes, values) = paired(&joint, inputs.get(index)?, &function)?;
